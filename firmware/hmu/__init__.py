@@ -1,0 +1,1 @@
+"""The home monitoring unit: `main` is its composition root."""

@@ -1,0 +1,1 @@
+"""The ankle tag: `main` is its composition root."""
