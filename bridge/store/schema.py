@@ -1,0 +1,220 @@
+"""The tables of the store. Times are integer milliseconds UTC since 1970 (`…_ms`), positions 1e-7 degrees (`…_e7`).
+
+A row of `record` is the 32 bytes as the device made them (`raw`) and the same thing taken apart. It is never deleted, and only
+`at_ms` and `quarantine` ever change: when the clock of its boot becomes known. Whatever is unknown is NULL.
+
+An `event` is a finding. It is never deleted either; `superseded` says that records which came later show another story.
+
+Codes: `kind`, `flags`, `code`, `mode`, `presence` are the numbers of `firmware.core.record`.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite counts rows only in a column declared INTEGER PRIMARY KEY; PostgreSQL needs the width said.
+_ROW_ID = BigInteger().with_variant(Integer, "sqlite")
+
+device = Table(
+    "device",
+    metadata,
+    Column("device_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),  # tag-000001
+    Column("kind", Text, nullable=False),  # tag | hmu
+    Column("shard", Text, nullable=False),  # where it was heard last: receipts go there
+    Column("stored_through", BigInteger, nullable=False, default=0),  # every record 1..this is stored
+    Column("highest_seq", BigInteger, nullable=False, default=0),  # more than stored_through: some are missing
+    Column("heard_ms", BigInteger),  # when a message of its own was received last
+)
+
+record = Table(
+    "record",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("device_id", BigInteger, ForeignKey("device.device_id"), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("raw", LargeBinary, nullable=False),  # the 32 bytes
+    Column("kind", Integer, nullable=False),  # FIX | EVENT
+    Column("flags", Integer, nullable=False),
+    Column("at_ms", BigInteger),  # NULL: undated (yet), or only a time of day (flag TIME_OF_DAY, seconds in raw)
+    Column("boot", Integer),  # boot number of an undated record, until and after it is dated
+    Column("quarantine", Text),  # NULL: good. future | doubtful (its date) | position (no such place): kept, shown to nobody
+    Column("mode", Integer, nullable=False),
+    Column("lat_e7", Integer),
+    Column("lon_e7", Integer),
+    Column("speed_cms", Integer),
+    Column("course_deg", Integer),
+    Column("radius_dm", Integer),
+    Column("satellites", Integer),
+    Column("hdop_tenths", Integer),
+    Column("battery", Integer),
+    Column("code", Integer),
+    Column("value_a", Integer),
+    Column("value_b", Integer),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("relayed_by", BigInteger),  # the home unit's device id
+    Column("relay_rssi", Integer),  # dBm
+    UniqueConstraint("device_id", "seq"),
+    Index("ix_record_device_id_at_ms", "device_id", "at_ms"),
+    sqlite_autoincrement=True,
+)
+
+# Two different records under one number: the first stands in `record`, the others are kept here. It never happens to a healthy device.
+record_conflict = Table(
+    "record_conflict",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("device_id", BigInteger, ForeignKey("device.device_id"), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    UniqueConstraint("device_id", "seq", "raw"),
+    sqlite_autoincrement=True,
+)
+
+# What CLOCK_SET said: when this boot's uptime was 0. The lowest sequence number of a boot decides.
+boot_clock = Table(
+    "boot_clock",
+    metadata,
+    Column("device_id", BigInteger, ForeignKey("device.device_id"), primary_key=True),
+    Column("boot", Integer, primary_key=True),  # low 16 bits of the boot count
+    Column("seq", BigInteger, nullable=False),
+    Column("zero_ms", BigInteger, nullable=False),
+)
+
+# Records that were dated after they had been stored, in that order: the rules read them again from here.
+dated = Table(
+    "dated",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("record_id", BigInteger, ForeignKey("record.id"), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+wearer = Table(
+    "wearer",
+    metadata,
+    Column("wearer_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+)
+
+wear_period = Table(
+    "wear_period",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("wearer_id", Text, ForeignKey("wearer.wearer_id"), nullable=False),
+    Column("tag_id", BigInteger, ForeignKey("device.device_id"), nullable=False),
+    Column("hmu_id", BigInteger, ForeignKey("device.device_id")),
+    Column("home_lat_e7", Integer),
+    Column("home_lon_e7", Integer),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger),  # NULL: open
+    UniqueConstraint("wearer_id", "tag_id", "from_ms"),
+    sqlite_autoincrement=True,
+)
+
+condition = Table(
+    "condition",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("wearer_id", Text, ForeignKey("wearer.wearer_id"), nullable=False),
+    Column("kind", Text, nullable=False),  # curfew | exclusion | inclusion
+    Column("name", Text, nullable=False),
+    # As in the scheme file: curfew {from, until, days, grace_min}; zone {circle: {lat, lon, radius_m}} or {polygon: [[lat, lon], …]}
+    Column("spec", JSON, nullable=False),
+    UniqueConstraint("wearer_id", "name"),
+    sqlite_autoincrement=True,
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("wearer_id", Text, ForeignKey("wearer.wearer_id"), nullable=False),
+    Column(
+        "device_id", BigInteger, ForeignKey("device.device_id")
+    ),  # whose record it follows from; NULL: a time that was reached
+    Column("seq", BigInteger),
+    Column("kind", Text, nullable=False),  # bridge.rules names them
+    Column("at_ms", BigInteger, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("late", Boolean, nullable=False),  # the record came long after the event
+    Column("superseded", Boolean, nullable=False, default=False),
+    Column("detail", JSON, nullable=False),
+    Column("dedupe", Text, nullable=False, unique=True),
+    Index("ix_event_wearer_id_at_ms", "wearer_id", "at_ms"),
+    sqlite_autoincrement=True,
+)
+
+# The latest known state by event time: a backlog never moves it back.
+live = Table(
+    "live",
+    metadata,
+    Column("wearer_id", Text, ForeignKey("wearer.wearer_id"), primary_key=True),
+    Column("tag_id", BigInteger, nullable=False),
+    Column("at_ms", BigInteger),  # newest record of the tag or the home unit
+    Column("fix_at_ms", BigInteger),
+    Column("lat_e7", Integer),
+    Column("lon_e7", Integer),
+    Column("radius_dm", Integer),
+    Column("speed_cms", Integer),
+    Column("mode", Integer),  # MODE_*
+    Column("presence", Integer),  # PRESENCE_*
+    Column("battery", Integer),  # percent, the tag's
+    Column("strap", Text),  # NULL: nothing heard of it | closed | cut (latched: stays cut when it closes again)
+    Column("heard_ms", BigInteger),  # when anything of the tag was received last
+)
+
+# `rules` is the reading position; `wearer:<id>` hold each wearer's state.
+rules_cursor = Table(
+    "rules_cursor",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("record_id", BigInteger, nullable=False),
+    Column("state", JSON, nullable=False),
+)
+
+# A wearer's state as it was before the first record at or after `at_ms`: late records are judged from here on anew.
+rules_checkpoint = Table(
+    "rules_checkpoint",
+    metadata,
+    Column("wearer_id", Text, ForeignKey("wearer.wearer_id"), primary_key=True),
+    Column("at_ms", BigInteger, primary_key=True),
+    Column("state", JSON, nullable=False),
+)
+
+# Numbers below `counter` may have been used for messages down; reserved in blocks, so that no crash repeats one.
+down_counter = Table(
+    "down_counter",
+    metadata,
+    Column("device_id", BigInteger, ForeignKey("device.device_id"), primary_key=True),
+    Column("counter", BigInteger, nullable=False),
+)
+
+# timezone (IANA name) · clock (wall | records) · town (path of a GeoJSON file)
+setting = Table(
+    "setting",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
