@@ -61,7 +61,8 @@ def sealed_length(header):
 
 def nonce_into(buf, header):
     """Write the 13-byte nonce that belongs to a header into buf."""
-    buf[0:8] = header[4:12]
+    for i in range(8):  # a slice would be allocated
+        buf[i] = header[4 + i]
     buf[8] = header[2]
     buf[9] = header[0]
     buf[10] = header[1]
