@@ -47,7 +47,7 @@ def config_error(path: Path | str, error: ValidationError, node: yaml.Node | Non
     """The first of pydantic's complaints in our words; an unknown key comes first, for it often explains the rest."""
     problems = error.errors(include_url=False)
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    loc = _without_tags(problem["loc"])
+    loc = _without_tags(problem["loc"][:-1]) + problem["loc"][-1:]
     if problem["type"] == "extra_forbidden":
         known = _known_at(model, problem["loc"][:-1])
         near = difflib.get_close_matches(str(loc[-1]), known, 1)
@@ -60,12 +60,15 @@ def config_error(path: Path | str, error: ValidationError, node: yaml.Node | Non
         expected = problem["msg"].removeprefix("Value error, ")
     elif problem["type"] == "literal_error" or problem["type"].startswith("union_tag"):
         context = problem.get("ctx", {})
-        expected = "one of " + str(context.get("expected") or context.get("expected_tags"))
+        expected = "one of " + str(
+            context.get("expected") or context.get("expected_tags") or "'curfew', 'exclusion', 'inclusion'"
+        )
         if problem["type"].startswith("union_tag"):
             value = value.get("kind") if isinstance(value, dict) else value
             loc = (*loc, "kind")
     else:
-        expected = problem["msg"][:1].lower() + problem["msg"][1:]
+        expected = problem["msg"].removeprefix("Input should be ")
+        expected = expected[:1].lower() + expected[1:]
     return ConfigError(_where(path, node, loc), field_name(loc), value, expected)
 
 
