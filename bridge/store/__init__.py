@@ -3,3 +3,7 @@
 `schema` is the tables (the one home of their names), `migrations` makes them, `opening` opens a store or refuses it with a
 reason, `queries` reads. Imports nothing of the bridge but `bridge.errors`; every writer opens its own transaction.
 """
+
+from .opening import open_store
+
+__all__ = ("open_store",)

@@ -79,7 +79,7 @@ record = Table(
     sqlite_autoincrement=True,
 )
 
-# Two different records under one number: the first stands in `record`, the others are kept here. It never happens to a healthy device.
+# Two different records under one number: the first stands in `record`, the others are kept here. No healthy device does that.
 record_conflict = Table(
     "record_conflict",
     metadata,
@@ -140,7 +140,7 @@ condition = Table(
     Column("wearer_id", Text, ForeignKey("wearer.wearer_id"), nullable=False),
     Column("kind", Text, nullable=False),  # curfew | exclusion | inclusion
     Column("name", Text, nullable=False),
-    # As in the scheme file: curfew {from, until, days, grace_min}; zone {circle: {lat, lon, radius_m}} or {polygon: [[lat, lon], …]}
+    # As in the scheme file: {from, until, days, grace_min}, {circle: {lat, lon, radius_m}} or {polygon: [[lat, lon], …]}
     Column("spec", JSON, nullable=False),
     UniqueConstraint("wearer_id", "name"),
     sqlite_autoincrement=True,
