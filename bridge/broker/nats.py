@@ -26,20 +26,6 @@ SYNC_INTERVAL = "10s"
 ACK_WAIT = "5s"
 MAX_ACK_PENDING = 4000  # messages on their way to one subscriber; the default of 1024 throttles ingest
 
-# Since 2.12 a nats-server lets every MQTT client use subjects under `$MQTT.` whatever its permissions are, but for explicit
-# denials. The streams behind QoS 1 and retained messages live there: without these a device could read and forge any topic.
-# `$MQTT.sub.` alone stays open: the server itself subscribes there in the client's name.
-_DENY_PUBLISH = ("$MQTT.>",)
-_DENY_SUBSCRIBE = (
-    "$MQTT.msgs.>",
-    "$MQTT.rmsgs.>",
-    "$MQTT.sess.>",
-    "$MQTT.qos2.>",
-    "$MQTT.out.>",
-    "$MQTT.JSA.>",
-    "$MQTT.deliver.>",
-)
-
 
 class EmbeddedBroker(BrokerProcess):
     """nats-server on `folder` (configuration, store, log). See `BrokerProcess` for what it can do."""
@@ -83,12 +69,12 @@ def config_text(folder: Path, port: int, users: tuple[User, ...]) -> str:
         "  users: [",
     ]
     for user in users:
-        publish = {"allow": _subjects(user.publish), "deny": list(_DENY_PUBLISH)}
-        subscribe = {"allow": _subjects(user.subscribe), "deny": list(_DENY_SUBSCRIBE)}
+        # Nothing of `$MQTT.` has to be granted for QoS 1 and retained messages (since 2.12.3), and nothing of it is open
+        # to a client that asks for it by name.
         entry = {
             "user": user.name,
             "password": user.password,
-            "permissions": {"publish": publish, "subscribe": subscribe},
+            "permissions": {"publish": _subjects(user.publish), "subscribe": _subjects(user.subscribe)},
             "allowed_connection_types": ["MQTT"],
         }
         lines.append("    " + json.dumps(entry))
