@@ -26,10 +26,14 @@ class RamDevice:
     def __init__(self, blocks, block_size=4096, data=None):
         self.blocks = blocks
         self.block_size = block_size
-        self.data = bytearray(b"\xff" * (blocks * block_size) if data is None else data)
+        self.data = bytearray(blocks * block_size) if data is None else bytearray(data)
         self.violations = 0
+        self._erased = b"\xff" * block_size
         if len(self.data) != blocks * block_size:
             raise ValueError("image of %d bytes for %d blocks of %d" % (len(self.data), blocks, block_size))
+        if data is None:
+            for block in range(blocks):
+                self.ioctl(BLOCK_ERASE, block)
 
     def readblocks(self, block, buf, offset=0):
         start = self._start(block, offset, len(buf))
@@ -59,7 +63,7 @@ class RamDevice:
             return self.block_size
         if op == BLOCK_ERASE:
             start = self._start(arg, 0, self.block_size)
-            self.data[start : start + self.block_size] = b"\xff" * self.block_size
+            self.data[start : start + self.block_size] = self._erased
         return 0 if op <= SYNC or op == BLOCK_ERASE else None
 
     def _start(self, block, offset, n):

@@ -15,7 +15,7 @@ from binascii import crc32
 from .blockdev import BLOCK_ERASE
 from .port import const
 from .record import SIZE, is_intact
-from .ring import EIO, HEADER, MAGIC, MARK, MARKS, RECORDS, VERSION, Ring
+from .ring import EIO, HEADER, MAGIC, MARK, MARKS, RECORDS, VERSION, Ring, u32
 
 _MARK_STEP = const(32)  # released records that are worth a mark: one batch of the uplink
 _TRIES = const(3)  # slots or sectors that may turn out bad in one append
@@ -74,7 +74,7 @@ class Journal(Ring):
         """Write a record of 32 bytes that carries `next_seq`. True when it stands in flash (it was read back)."""
         if not self.mounted:
             return False
-        if len(buf) != SIZE or buf[0] | buf[1] << 8 | buf[2] << 16 | buf[3] << 24 != self.next_seq:
+        if len(buf) != SIZE or u32(buf, 0) != self.next_seq:
             raise ValueError("record %r, expected sequence number %d" % (bytes(buf), self.next_seq))
         for _ in range(_TRIES):
             if self._slot >= self._slots and not self._open_sector():
@@ -114,8 +114,8 @@ class Journal(Ring):
             block = generation % self._blocks
             erasures = generation // self._blocks
             if self._first[block]:
-                if self._read(block, 0, self._buf) and self._parse_header(block):
-                    erasures = struct.unpack_from("<I", self._buf, 12)[0] + 1
+                if self._read(block, 0, self._buf) and self._is_header(block):
+                    erasures = u32(self._buf, 12) + 1
                 self._drop(generation)
             self._generation = generation
             if (not erase or self._erase(block)) and self._write_header(block, erasures):
@@ -146,7 +146,7 @@ class Journal(Ring):
         )
         struct.pack_into("<I", buf, SIZE - 4, crc32(self._crc_view))
         self._program(block, 0, buf)
-        return self._read(block, 0, buf) and self._parse_header(block) is not None
+        return self._read(block, 0, buf) and self._is_header(block) and u32(buf, 8) == self._generation
 
     # Releasing
 

@@ -26,6 +26,11 @@ BLANK = b"\xff" * SIZE
 EIO = const(-5)
 
 
+def u32(buf, at):
+    """The little-endian number at buf[at:at+4], where `struct.unpack` would allocate a tuple."""
+    return buf[at] | buf[at + 1] << 8 | buf[at + 2] << 16 | buf[at + 3] << 24
+
+
 class Ring:
     """The records on a device, after `load`. Errors of the device do not raise: they are counted in `faults`."""
 
@@ -127,11 +132,21 @@ class Ring:
         return slot == self._slots
 
     def _parse_header(self, block):
-        header = struct.unpack(HEADER, self._buf)
-        magic, version, _, blocks, generation, _, first, _, _, crc = header
-        if magic != MAGIC or version != VERSION or blocks != self._blocks or crc != crc32(self._crc_view):
+        if not self._is_header(block):
             return None
-        return header if generation % self._blocks == block and first else None
+        return struct.unpack(HEADER, self._buf)
+
+    def _is_header(self, block):
+        # Of the header in _buf, without allocating.
+        buf = self._buf
+        return (
+            u32(buf, 28) == crc32(self._crc_view)
+            and u32(buf, 0) == MAGIC
+            and buf[4] == VERSION
+            and buf[6] | buf[7] << 8 == self._blocks
+            and u32(buf, 8) % self._blocks == block
+            and u32(buf, 16) > 0
+        )
 
     def _mark_crc(self, released):
         struct.pack_into("<III", self._mark, 0, released, self._generation, released)
