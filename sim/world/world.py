@@ -1,0 +1,105 @@
+"""The world of a scenario: everything physical that a device can feel, as plain functions of virtual time.
+
+Times `t_ms` are integer milliseconds since the scenario's start unless a name says utc. Nothing here changes by being asked.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from . import radio
+from .cellular import Cellular
+from .gnss import Receiver
+from .sky import Sky
+from .spec import PhysicalEvent, WorldSpec
+from .town import Place, Town, build_town
+from .wearer import Truth, Wearer
+
+
+class HasWorldSpec(Protocol):
+    """A scenario, or a WorldSpec itself."""
+
+    def world_spec(self) -> WorldSpec: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HomeUnit:
+    """A home unit stands in its wearer's home. Position in degrees; `place` is the home's name."""
+
+    name: str
+    wearer_id: str
+    lat: float
+    lon: float
+    indoors: bool
+    place: str
+
+
+class World:
+    """`wearers` and `home_units` by id and name; `town`; `cellular`; and the questions below."""
+
+    def __init__(self, scenario: HasWorldSpec) -> None:
+        spec = scenario.world_spec()
+        self.spec = spec
+        self.seed = spec.seed
+        self.start_utc_ms = spec.start_utc_ms
+        self.town: Town = build_town(spec.town_seed, spec.centre, spec.size_m)
+        self.wearers: dict[str, Wearer] = {p.id: Wearer(spec, p, self.town) for p in spec.people}
+        self.cellular = Cellular(spec.seed, spec.coverage_holes)
+        self._sky = Sky(spec.seed)
+        self._by_tag = {w.tag: w for w in self.wearers.values()}
+        self.home_units: dict[str, HomeUnit] = {
+            w.home_unit: self._stand(w.home_unit, w) for w in self.wearers.values() if w.home_unit is not None
+        }
+
+    def _stand(self, name: str, wearer: Wearer) -> HomeUnit:
+        lat, lon = self.town.latlon(wearer.home)
+        # on a shelf a few metres from where its wearer usually is
+        return HomeUnit(name, wearer.id, lat + 2.5 / 111_195.0, lon - 2.5 / 70_000.0, wearer.home.indoors, wearer.home.name)
+
+    def wearer_of_tag(self, tag: str) -> Wearer:
+        """By the tag's name. KeyError for a tag that nobody wears."""
+        return self._by_tag[tag]
+
+    def home_unit(self, name: str) -> HomeUnit:
+        return self.home_units[name]
+
+    def truth(self, wearer_id: str, t_ms: int) -> Truth:
+        """Where the wearer's tag is (dropped or worn)."""
+        return self.wearers[wearer_id].truth(t_ms)
+
+    def person(self, wearer_id: str, t_ms: int) -> Truth:
+        """Where the wearer is, with the tag or without."""
+        return self.wearers[wearer_id].person(t_ms)
+
+    def next_change(self, wearer_id: str, t_ms: int) -> int:
+        """The next time the wearer's way of moving changes; until then a stay is a stay."""
+        return self.wearers[wearer_id].next_change(t_ms)
+
+    def place(self, name: str) -> Place:
+        return self.town.place(name)
+
+    def receiver(self, device_id: int) -> Receiver:
+        """A GNSS receiver under this world's sky. `Receiver.epoch` takes UTC: add `start_utc_ms`."""
+        return Receiver(self.seed, device_id, self._sky)
+
+    def physical_events(self, from_ms: int, until_ms: int) -> list[PhysicalEvent]:
+        """All that is done to devices in [from_ms, until_ms), in order of time: strap, drop, charger, mains."""
+        out = [e for w in self.wearers.values() for e in w.events(from_ms, until_ms)]
+        return sorted(out, key=lambda e: (e.at_ms, e.device, e.kind))
+
+    def tag_to_home_unit_dbm(self, tag: str, home_unit: str, tx_power_dbm: float, t_ms: int) -> float | None:
+        """Strength of a packet sent at t_ms between the two, either way; None when not heard."""
+        truth = self._by_tag[tag].truth(t_ms)
+        unit = self.home_units[home_unit]
+        return radio.rssi_dbm(
+            tx_power_dbm,
+            truth.lat,
+            truth.lon,
+            unit.lat,
+            unit.lon,
+            truth.indoors,
+            unit.indoors,
+            truth.indoors and truth.place == unit.place,
+            t_ms,
+            self.seed,
+            f"{tag}~{home_unit}",
+        )
