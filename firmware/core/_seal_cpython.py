@@ -15,9 +15,12 @@ class aes:  # noqa: N801
 
 
 def copy_bytes(to, to_at, source, at, n):
-    to[to_at : to_at + n] = bytes(source[at : at + n])
+    if n:
+        to[to_at : to_at + n] = bytes(source[at : at + n])
 
 
 def xor_bytes(to, to_at, source, at, n):
+    if not n:
+        return  # as on the device, where a read-only buffer is then fine
     both = int.from_bytes(to[to_at : to_at + n], "little") ^ int.from_bytes(source[at : at + n], "little")
     to[to_at : to_at + n] = both.to_bytes(n, "little")

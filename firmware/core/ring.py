@@ -71,11 +71,10 @@ class Ring:
         for block in range(self._blocks):
             if not self._read(block, 0, self._buf):
                 return False
-            header = self._parse_header(block)
-            if header:
-                generations[block] = header[4]
-                self._first[block] = header[6]
-                newest = max(newest, header[4])
+            if self._is_header(block):
+                generations[block] = u32(self._buf, 8)
+                self._first[block] = u32(self._buf, 16)
+                newest = max(newest, generations[block])
         if newest < 0:
             return True
         for block in range(self._blocks):
@@ -85,12 +84,11 @@ class Ring:
         return self._load_newest(newest % self._blocks)
 
     def _load_newest(self, block):
-        if not self._read(block, 0, self._buf):
+        if not self._read(block, 0, self._buf) or not self._is_header(block):
             return False
-        header = self._parse_header(block)
-        if not header:
-            return False
-        first, self.released, self.lost = header[6:9]
+        first = u32(self._buf, 16)
+        self.released = u32(self._buf, 20)
+        self.lost = u32(self._buf, 24)
         self._load_marks(block)
         self._persisted = self.released
         self._count_cut_drop()
@@ -99,7 +97,9 @@ class Ring:
         for slot in range(self._slots - 1, RECORDS - 1, -1):
             if not self._read(block, slot * SIZE, self._buf):
                 return False
-            if self._slot == RECORDS and self._buf != BLANK:
+            if self._buf == BLANK:
+                continue
+            if self._slot == RECORDS:
                 self._slot = slot + 1
             if is_intact(self._buf) and 0 <= seq_of(self._buf) - first <= slot - RECORDS:
                 self.next_seq = seq_of(self._buf) + 1
@@ -117,13 +117,11 @@ class Ring:
     def _load_marks(self, block):
         self._marks = 0
         for i in range(MARKS):
-            if not self._read(block, SIZE + i * MARK, self._mark_view):
-                continue
-            if self._mark_view == BLANK[:MARK]:
+            if self._read(block, SIZE + i * MARK, self._mark_view) and self._mark_view == BLANK[:MARK]:
                 continue
             self._marks = i + 1
-            released, crc = struct.unpack("<II", self._mark_view)
-            if crc == self._mark_crc(released):
+            released = u32(self._mark, 0)
+            if u32(self._mark, 4) == self._mark_crc(released):
                 self.released = max(self.released, released)
 
     def _is_blank_block(self, block, slot):
@@ -131,13 +129,8 @@ class Ring:
             slot += 1
         return slot == self._slots
 
-    def _parse_header(self, block):
-        if not self._is_header(block):
-            return None
-        return struct.unpack(HEADER, self._buf)
-
     def _is_header(self, block):
-        # Of the header in _buf, without allocating.
+        # Whether _buf holds a header that belongs there.
         buf = self._buf
         return (
             u32(buf, 28) == crc32(self._crc_view)

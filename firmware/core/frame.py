@@ -1,0 +1,215 @@
+"""The RF frame between a home unit and its tags: 24 bytes, authentic, never the same one heard twice. Little-endian.
+
+     0  u8   version << 4 | kind     version 1
+     1  u32  sender                  device id
+     5  u32  counter                 of the sender, never repeated
+     9  body, 11 bytes, unused ones 0
+         BEACON                              STATUS
+          9  u8   flags: MAINS, …             9  u8   slot of the tag in its home unit, 0-15
+         10  u8   battery percent            10  u8   flags: STRAP_OK, …
+         11  u16  bit n: slot n has          11  u8   battery percent
+                  something to fetch         12  u8   mode (record.MODE_*)
+                                             13  u32  last sequence number made
+         FRAGMENT, ACK: see `link`
+    20  mic[4]                       AES-CCM (M = 4) of bytes 0-19 under the household's RF key, no payload,
+                                     nonce = sender, counter, "RF", three zeros
+
+Carried in one BLE advertisement as manufacturer-specific data of 28 bytes. No function here raises on bytes from the air.
+"""
+
+import struct
+
+from .message import NONCE
+from .port import const
+from .seal import Ccm, copy_bytes
+
+VERSION = const(1)
+SIZE = const(24)
+BODY = const(9)  # where the body starts
+BODY_SIZE = const(11)
+MIC = const(20)
+MIC_SIZE = const(4)
+
+BEACON = const(1)
+STATUS = const(2)
+FRAGMENT = const(3)
+ACK = const(4)
+
+DOWNLINK = const(1)  # flags of BEACON
+MAINS = const(2)
+ONLINE = const(4)
+STRAP_OK = const(1)  # flags of STATUS
+CHARGING = const(2)
+MOVING = const(4)
+
+REFUSED = const(0)  # results of FrameOpener.open: not of this household, or garbage
+FRESH = const(1)
+DUPLICATE = const(2)  # the last frame of that sender once more: good for another RSSI reading, to be acted on only once
+REPLAYED = const(3)  # an older one of that sender
+
+SENDERS_MAX = const(17)  # a home unit and its 16 slots
+
+# Bluetooth Core Specification Supplement, part A, section 1.4: length, type 0xFF, company, data. Flags may be left out of
+# an advertisement that nobody can connect to (section 1.3).
+ADVERTISEMENT_SIZE = const(28)
+COMPANY_FOR_TESTS = const(0xFFFF)  # Bluetooth Assigned Numbers, section 7.1: for internal tests, until we have one
+_AD_MANUFACTURER = const(0xFF)
+_COUNTER_MAX = const(0xFFFFFFFF)
+
+
+def kind_of(frame):
+    """BEACON, STATUS, FRAGMENT or ACK, when the frame has been opened."""
+    return frame[0] & 0x0F
+
+
+def sender_of(frame):
+    return frame[1] | frame[2] << 8 | frame[3] << 16 | frame[4] << 24
+
+
+def counter_of(frame):
+    return frame[5] | frame[6] << 8 | frame[7] << 16 | frame[8] << 24
+
+
+def pack_beacon(frame, flags, battery, pending_slots):
+    """Write the body of a BEACON into a frame."""
+    struct.pack_into("<BBHIHB", frame, BODY, flags, battery, pending_slots, 0, 0, 0)
+
+
+def parse_beacon(frame):
+    """(flags, battery, pending_slots)"""
+    return frame[BODY], frame[BODY + 1], frame[BODY + 2] | frame[BODY + 3] << 8
+
+
+def pack_status(frame, slot, flags, battery, mode, last_seq):
+    """Write the body of a STATUS into a frame."""
+    struct.pack_into("<BBBBIHB", frame, BODY, slot, flags, battery, mode, last_seq, 0, 0)
+
+
+def parse_status(frame):
+    """(slot, flags, battery, mode, last_seq)"""
+    return struct.unpack_from("<BBBBI", frame, BODY)
+
+
+class Counter:
+    """Numbers 1, 2, 3 … that no power cut ever repeats, with one write in flash for `step` of them.
+
+    `load()` gives what `store(limit)` last kept, or 0. A cut skips the rest of the block. `next` gives 0 when no number
+    could be reserved (`store` raised OSError, or 2**32 are used up): then nothing may be sent.
+    """
+
+    def __init__(self, load, store, step=1024):
+        self._store = store
+        self._step = step
+        self._last = self._limit = load() or 0
+
+    def next(self):
+        if self._last >= self._limit:
+            limit = min(self._last + self._step, _COUNTER_MAX)
+            if limit <= self._last:
+                return 0
+            try:
+                self._store(limit)
+            except OSError:
+                return 0
+            self._limit = limit
+        self._last += 1
+        return self._last
+
+
+class FrameSealer:
+    """Makes the frames of one sender. `counter` is a Counter, or anything with its `next`."""
+
+    def __init__(self, rf_key, sender, counter):
+        self._ccm = Ccm(rf_key)
+        self._counter = counter
+        self._sender = sender
+        self._nonce = _new_nonce()
+
+    def seal(self, frame, kind):
+        """Complete the frame of 24 bytes whose body stands in it. False when there is no counter to be had."""
+        counter = self._counter.next()
+        if not counter:
+            return False
+        struct.pack_into("<BII", frame, 0, VERSION << 4 | kind, self._sender, counter)
+        copy_bytes(self._nonce, 0, frame, 1, 8)
+        self._ccm.encrypt(self._nonce, frame, MIC, frame, MIC, 0, MIC_SIZE)
+        return True
+
+
+class FrameOpener:
+    """Hears the frames of one household, each once. `own` is the listener's device id: what it sent itself is refused.
+
+    It knows the last counter of each sender only since it was built; `hear_after` brings what was kept elsewhere.
+    """
+
+    def __init__(self, rf_key, own=0):
+        self._ccm = Ccm(rf_key)
+        self._own = own
+        self._nonce = _new_nonce()
+        self._last = {}
+        self.refused = 0
+        self.replayed = 0
+
+    def hear_after(self, sender, counter):
+        """Refuse whatever `sender` sent up to `counter`."""
+        self._last[sender] = max(counter, self._last.get(sender, 0))
+
+    def last_counter(self, sender):
+        """The counter of the sender's last frame; 0 when none was heard."""
+        return self._last.get(sender, 0)
+
+    def open(self, frame):
+        """FRESH, DUPLICATE, REPLAYED or REFUSED. Only a FRESH frame may be acted on."""
+        if len(frame) != SIZE or frame[0] >> 4 != VERSION or not BEACON <= kind_of(frame) <= ACK:
+            self.refused += 1
+            return REFUSED
+        copy_bytes(self._nonce, 0, frame, 1, 8)
+        sender = sender_of(frame)
+        if sender == self._own or not self._ccm.decrypt(self._nonce, frame, MIC, frame, MIC, 0, MIC_SIZE):
+            self.refused += 1
+            return REFUSED
+        counter = counter_of(frame)
+        last = self._last.get(sender, 0)
+        if not last and len(self._last) >= SENDERS_MAX:
+            self.refused += 1
+            return REFUSED
+        if counter > last:
+            self._last[sender] = counter
+            return FRESH
+        if counter == last and counter:
+            return DUPLICATE
+        self.replayed += 1
+        return REPLAYED
+
+
+def _new_nonce():
+    nonce = bytearray(NONCE)
+    nonce[8] = 82  # "RF"
+    nonce[9] = 70
+    return nonce
+
+
+def to_advertisement(frame, out=None):
+    """The advertising data that carries a frame, in `out` (28 bytes) if given."""
+    out = out or bytearray(ADVERTISEMENT_SIZE)
+    out[0] = ADVERTISEMENT_SIZE - 1
+    out[1] = _AD_MANUFACTURER
+    out[2] = COMPANY_FOR_TESTS & 0xFF
+    out[3] = COMPANY_FOR_TESTS >> 8
+    copy_bytes(out, 4, frame, 0, SIZE)
+    return out
+
+
+def find_frame(data):
+    """A view of what may be a frame in advertising data, or None. Allocates only for what looks like one."""
+    at = 0
+    while at + 1 < len(data) and data[at]:
+        end = at + 1 + data[at]
+        if end > len(data):
+            return None
+        if end - at == ADVERTISEMENT_SIZE and data[at + 1] == _AD_MANUFACTURER:
+            ours = data[at + 2] == COMPANY_FOR_TESTS & 0xFF and data[at + 3] == COMPANY_FOR_TESTS >> 8
+            if ours and data[at + 4] >> 4 == VERSION:
+                return memoryview(data)[at + 4 : end]
+        at = end
+    return None
