@@ -1,0 +1,298 @@
+"""A batch of messages into the store in one transaction, and the receipts that answer it.
+
+What holds:
+- A receipt exists only after the commit of every record that it speaks of. It says how far the device's records are stored
+  without a gap *as of that message*, as if messages were handled one by one: how they fell into batches does not show.
+- Each record is stored once, however often it comes. A second, different record under the same number goes to `record_conflict`.
+- Nothing raises but the store itself (`SQLAlchemyError`: disk full, locked); then nothing of the batch is stored and nothing is
+  receipted, and `handle` may be called again with the same batch.
+
+Receive time is the host's clock (`wall`), or the newest time of any record so far (`records`: a simulation or a replay, where the
+host's time means nothing; receive times are then the same whatever the speed).
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import structlog
+from sqlalchemy import Connection, Engine, bindparam, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bridge.counts import Counts
+from bridge.keys import Keyring
+from bridge.store import schema
+from firmware.core import ident, message
+
+from .columns import COLUMNS, FUTURE_MS, ClockSet, Facts, clock_set, take_apart, uptime_s
+from .counters import DownCounters
+from .progress import Progress
+from .unseal import Opened, Refused, unseal
+
+WALL = "wall"
+RECORDS = "records"
+
+
+class Inbound(NamedTuple):
+    topic: str
+    payload: bytes
+
+
+class Outbound(NamedTuple):
+    topic: str
+    payload: bytes
+
+
+class Ingest:
+    """The one writer of records. Not for two threads at once; two processes on one store are safe but pointless."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        keyring: Keyring,
+        *,
+        clock: str = WALL,
+        counts: Counts | None = None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        if clock not in (WALL, RECORDS):
+            raise ValueError(f"clock {clock!r}")
+        self.counts = counts or Counts()
+        self._engine = engine
+        self._keyring = keyring
+        self._clock = clock
+        self._now_ms = now_ms
+        self._log = structlog.get_logger("ingest")
+        self._counters = DownCounters()
+        self._progress: dict[int, Progress] = {}
+        self._boots: dict[int, dict[int, ClockSet]] = {}
+        self._newest_ms: int | None = None  # clock "records": the newest time of any record
+        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
+        self._insert = dialect.insert
+        self._insert_records = dialect.insert(schema.record).on_conflict_do_nothing()
+
+    def handle(self, batch: Iterable[Inbound]) -> list[Outbound]:
+        """Store the batch; when it is committed, the receipts in the order of the messages they answer."""
+        opened = [self._open(inbound) for inbound in batch]
+        messages = [each for each in opened if each is not None]
+        if not messages:
+            return []
+        try:
+            with self._engine.begin() as connection:
+                through = self._store(connection, messages)
+                for device_id, count in Counter(each.device_id for each in messages).items():
+                    self._counters.reserve(connection, device_id, count)
+        except BaseException:
+            self._forget()
+            raise
+        self._counters.committed()
+        receipts = [self._receipt(each, upto) for each, upto in zip(messages, through, strict=True)]
+        return [receipt for receipt in receipts if receipt is not None]
+
+    def missing(self, limit: int = 100) -> dict[int, list[tuple[int, int]]]:
+        """Gaps in the numbers of each device heard since the start, as (first, last)."""
+        return {device_id: gaps for device_id, progress in self._progress.items() if (gaps := progress.missing(limit))}
+
+    def _open(self, inbound: Inbound) -> Opened | None:
+        opened = unseal(self._keyring, inbound.topic, inbound.payload)
+        if isinstance(opened, Refused):
+            count = self.counts.add("refused", opened.reason)
+            if count < 10 or not count % 1000:  # a broken device must not fill the log as well
+                self._log.warning(
+                    "refused", reason=opened.reason, topic=inbound.topic[:80], bytes=len(inbound.payload), count=count
+                )
+            return None
+        self.counts.add("messages")
+        if opened.broken:
+            self.counts.add("refused", "record", opened.broken)
+            self._log.warning("refused", reason="record", topic=inbound.topic, records=opened.broken)
+        return opened
+
+    def _store(self, connection: Connection, messages: Sequence[Opened]) -> list[int]:
+        """Write the batch. For each message, the gap-free prefix of its device as of then."""
+        for each in messages:
+            self._know(connection, each)
+        taken = [[take_apart(raw) for raw in each.raws] for each in messages]
+        dated_boots = self._set_clocks(connection, messages, taken)
+        rows: dict[tuple[int, int], dict] = {}
+        repeated: list[tuple[int, Facts, int]] = []
+        through: list[int] = []
+        heard: dict[int, int] = {}
+        for each, facts_of_message in zip(messages, taken, strict=True):
+            progress = self._progress[each.device_id]
+            received_ms = self._receive_ms(connection, facts_of_message)
+            heard[each.device_id] = received_ms
+            for facts in facts_of_message:
+                if progress.has(facts.seq):
+                    repeated.append((each.device_id, facts, received_ms))
+                else:
+                    progress.add(facts.seq)
+                    rows[each.device_id, facts.seq] = self._row(each, facts, received_ms)
+            through.append(progress.through)
+        self._keep_conflicts(connection, rows, repeated)
+        if rows:
+            connection.execute(self._insert_records, list(rows.values()))
+            self.counts.add("records", n=len(rows))
+        for device_id, boot in dated_boots:
+            self._date_stored(connection, device_id, boot)
+        self._note_devices(connection, messages, heard)
+        return through
+
+    def _know(self, connection: Connection, each: Opened) -> None:
+        """The device's row and progress, made or loaded when it is heard for the first time."""
+        device_id = each.device_id
+        if device_id in self._progress:
+            return
+        table = schema.device
+        row = connection.execute(select(table).where(table.c.device_id == device_id)).first()
+        if row is None:
+            kind = "tag" if ident.device_class(device_id) == ident.TAG else "hmu"
+            values = {"device_id": device_id, "name": ident.device_name(device_id), "kind": kind, "shard": each.shard}
+            connection.execute(table.insert().values(values))
+            self._progress[device_id] = Progress()
+        else:
+            beyond = select(schema.record.c.seq).where(schema.record.c.device_id == device_id)
+            above = connection.execute(beyond.where(schema.record.c.seq > row.stored_through)).scalars()
+            self._progress[device_id] = Progress(row.stored_through, above)
+        clocks = connection.execute(select(schema.boot_clock).where(schema.boot_clock.c.device_id == device_id))
+        self._boots[device_id] = {clock.boot: ClockSet(clock.seq, clock.boot, clock.zero_ms) for clock in clocks}
+
+    def _set_clocks(self, connection: Connection, messages: Sequence[Opened], taken: list[list[Facts]]) -> list[tuple[int, int]]:
+        """Learn from the batch's CLOCK_SET events. (device, boot) of those that were news."""
+        news: dict[tuple[int, int], ClockSet] = {}
+        for each, facts_of_message in zip(messages, taken, strict=True):
+            boots = self._boots[each.device_id]
+            for facts in facts_of_message:
+                clock = clock_set(facts)
+                if clock is None or self._is_future(facts.at_ms):
+                    continue
+                known = boots.get(clock.boot)
+                if known is None or clock.seq < known.seq:
+                    boots[clock.boot] = clock
+                    news[each.device_id, clock.boot] = clock
+        table = schema.boot_clock
+        for (device_id, boot), clock in news.items():
+            statement = self._insert(table).values(device_id=device_id, boot=boot, seq=clock.seq, zero_ms=clock.zero_ms)
+            values = {"seq": clock.seq, "zero_ms": clock.zero_ms}
+            connection.execute(statement.on_conflict_do_update(index_elements=[table.c.device_id, table.c.boot], set_=values))
+        return list(news)
+
+    def _date_stored(self, connection: Connection, device_id: int, boot: int) -> None:
+        """Date what came before its clock. The rules will read it again."""
+        table = schema.record
+        undated = (table.c.device_id == device_id) & table.c.at_ms.is_(None) & (table.c.boot == boot)
+        found = connection.execute(select(table.c.id, table.c.raw).where(undated).order_by(table.c.seq)).all()
+        if not found:
+            return
+        zero_ms = self._boots[device_id][boot].zero_ms
+        values = []
+        for row in found:
+            at_ms = zero_ms + uptime_s(row.raw) * 1000
+            values.append({"row_id": row.id, "at": at_ms, "doubt": "future" if self._is_future(at_ms) else None})
+        statement = update(table).where(table.c.id == bindparam("row_id"))
+        statement = statement.values(at_ms=bindparam("at"), quarantine=func.coalesce(table.c.quarantine, bindparam("doubt")))
+        connection.execute(statement, values)
+        connection.execute(schema.dated.insert(), [{"record_id": row.id} for row in found])
+        self.counts.add("dated_later", n=len(found))
+
+    def _row(self, each: Opened, facts: Facts, received_ms: int) -> dict:
+        at_ms = facts.at_ms
+        if facts.boot is not None:
+            clock = self._boots[each.device_id].get(facts.boot)
+            if clock is not None:
+                at_ms = clock.zero_ms + facts.uptime_s * 1000
+        quarantine = facts.quarantine
+        if quarantine is None and self._is_future(at_ms):
+            quarantine = "future"
+        if quarantine is not None:
+            self.counts.add("quarantined", quarantine)
+        head = (each.device_id, facts.seq, facts.raw, facts.kind, facts.flags, at_ms, facts.boot, quarantine)
+        return dict(zip(COLUMNS, (*head, *facts.fields, received_ms, each.relayed_by, each.relay_rssi), strict=True))
+
+    def _keep_conflicts(
+        self, connection: Connection, rows: dict[tuple[int, int], dict], repeated: list[tuple[int, Facts, int]]
+    ) -> None:
+        """Repeats are normal and dropped; one that says something else under the same number is kept as evidence."""
+        self.counts.add("repeated", n=len(repeated))
+        by_device: dict[int, list[int]] = {}
+        for device_id, facts, _ in repeated:
+            if (device_id, facts.seq) not in rows:
+                by_device.setdefault(device_id, []).append(facts.seq)
+        table = schema.record
+        stored: dict[tuple[int, int], bytes] = {}
+        for device_id, seqs in by_device.items():
+            for at in range(0, len(seqs), 500):
+                some = select(table.c.seq, table.c.raw).where(
+                    table.c.device_id == device_id, table.c.seq.in_(seqs[at : at + 500])
+                )
+                stored.update({(device_id, row.seq): row.raw for row in connection.execute(some)})
+        for device_id, facts, received_ms in repeated:
+            key = (device_id, facts.seq)
+            raw = rows[key]["raw"] if key in rows else stored.get(key)
+            if raw is not None and raw != facts.raw:
+                values = {"device_id": device_id, "seq": facts.seq, "raw": facts.raw, "received_ms": received_ms}
+                connection.execute(self._insert(schema.record_conflict).values(values).on_conflict_do_nothing())
+                self.counts.add("conflicts")
+                self._log.error("two records under one number", device=ident.device_name(device_id), seq=facts.seq)
+
+    def _note_devices(self, connection: Connection, messages: Sequence[Opened], heard: dict[int, int]) -> None:
+        table = schema.device
+        shards = {each.device_id: each.shard for each in messages}
+        values = []
+        for device_id, received_ms in heard.items():
+            progress = self._progress[device_id]
+            values.append(
+                {
+                    "device": device_id,
+                    "through": progress.through,
+                    "highest": progress.highest,
+                    "heard": received_ms,
+                    "on_shard": shards[device_id],
+                }
+            )
+        statement = update(table).where(table.c.device_id == bindparam("device"))
+        statement = statement.values(
+            stored_through=bindparam("through"),
+            highest_seq=bindparam("highest"),
+            heard_ms=bindparam("heard"),
+            shard=bindparam("on_shard"),
+        )
+        connection.execute(statement, values)
+
+    def _receive_ms(self, connection: Connection, taken: list[Facts]) -> int:
+        if self._clock == WALL:
+            return self._now_ms()
+        newest_ms = self._newest_ms
+        if newest_ms is None:
+            # Receive times only grow in this mode, so the last row has the newest.
+            last = select(schema.record.c.received_ms).order_by(schema.record.c.id.desc()).limit(1)
+            newest_ms = connection.execute(last).scalar() or 0
+        for facts in taken:
+            if facts.at_ms is not None and facts.quarantine is None and facts.at_ms > newest_ms:
+                newest_ms = facts.at_ms
+        self._newest_ms = newest_ms
+        return newest_ms
+
+    def _is_future(self, at_ms: int | None) -> bool:
+        return at_ms is not None and self._clock == WALL and at_ms > self._now_ms() + FUTURE_MS
+
+    def _receipt(self, each: Opened, through: int) -> Outbound | None:
+        counter = self._counters.take(each.device_id)
+        if counter is None:
+            self._log.error("no counters left: the device needs a new key", device=ident.device_name(each.device_id))
+            return None
+        sealed = self._keyring.seal_down(each.device_id, each.key_id, counter, message.pack_receipt(through, each.first_seq))
+        if each.relayed_by is not None:
+            header = bytearray(message.HEADER)
+            message.pack_header(header, message.RELAY_DOWN, 0, 0, each.device_id, 0)
+            sealed = bytes(header) + sealed
+        self.counts.add("receipts")
+        return Outbound(ident.topic(each.shard, each.carrier, ident.DOWN), sealed)
+
+    def _forget(self) -> None:
+        """After a transaction that did not happen: what was learnt in it is read from the store again."""
+        self._counters.rolled_back()
+        self._progress.clear()
+        self._boots.clear()
+        self._newest_ms = None

@@ -1,0 +1,149 @@
+"""The bridge's composition root: the only place where its parts are built and wired, and its one loop.
+
+The loop: wait for a message → take what is there (500 at most) → one transaction → receipts → acknowledge. When nothing waits,
+or when findings have waited long enough, the rules read on. SIGTERM and SIGINT end it after what has arrived is stored.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from bridge.carriers.mqtt import Delivery, MqttCarrier
+from bridge.cases.scheme import apply_scheme, load_scheme
+from bridge.counts import Counts
+from bridge.findings import Findings
+from bridge.ingest import Ingest
+from bridge.keys import Keyring, load_fleet_key
+from bridge.settings import Settings
+from bridge.store import open_store
+from bridge.store.settings import put_settings
+
+BATCH = 500  # messages in one transaction
+QUIET_S = 0.02  # nothing has come for so long: the rules' turn
+FINDINGS_WAIT_S = 0.25  # … or this long after the last turn, however busy it is
+TICK_S = 1.0  # the rules' own clock: a curfew begins with no record at all
+RETRY_S = 0.5
+
+
+class Bridge:
+    """All parts of one bridge process. `run` returns after `stop`."""
+
+    def __init__(self, carrier: MqttCarrier, ingest: Ingest, findings: Findings, counts: Counts) -> None:
+        self.carrier = carrier
+        self.ingest = ingest
+        self.findings = findings
+        self.counts = counts
+        self._stopped = threading.Event()
+        self._log = structlog.get_logger("bridge")
+
+    def stop(self) -> None:
+        """From any thread or a signal handler."""
+        self._stopped.set()
+        self.carrier.wake()
+
+    def run(self) -> None:
+        behind = True  # there may be records that the rules have not seen
+        looked = time.monotonic()
+        while not self._stopped.is_set():
+            taken = self.carrier.take(BATCH, QUIET_S if behind else TICK_S)
+            if taken:
+                self._store(taken)
+                behind = True
+            now = time.monotonic()
+            if not taken or now - looked >= FINDINGS_WAIT_S:
+                behind = self._look()
+                looked = time.monotonic()
+        while taken := self.carrier.take(BATCH, 0):  # what has arrived is stored before we go
+            if not self._store(taken):
+                break
+        while self._look():
+            pass
+
+    def _store(self, taken: list[Delivery]) -> bool:
+        """One batch: stored, receipted, acknowledged. Tries for ever unless stopped: unstored is unacknowledged."""
+        while True:
+            try:
+                receipts = self.ingest.handle(delivery.inbound for delivery in taken)
+            except SQLAlchemyError as error:
+                self.counts.add("store", "failed")
+                self._log.error("the store does not take records", error=str(getattr(error, "orig", error)))
+                if self._stopped.wait(RETRY_S):
+                    return False
+            else:
+                self.carrier.send(receipts)
+                self.carrier.settle(taken)
+                return True
+
+    def _look(self) -> bool:
+        """Let the rules read on. Whether there is more to read."""
+        try:
+            return self.findings.run()
+        except SQLAlchemyError as error:
+            self.counts.add("findings", "failed")
+            self._log.error("the store does not take findings", error=str(getattr(error, "orig", error)))
+            self._stopped.wait(RETRY_S)
+            return False
+
+
+def build(settings: Settings) -> Bridge:
+    """The bridge of these settings, with its store open and its scheme applied. ConfigError before anything is changed."""
+    fleet_key = load_fleet_key(settings.fleet_key_file)
+    password = settings.broker_password()
+    scheme = load_scheme(settings.scheme_file) if settings.scheme_file is not None else None
+    engine = open_store(settings.store)
+    if scheme is not None:
+        apply_scheme(engine, scheme)
+    put_settings(engine, clock=settings.clock, town=str(settings.town_file) if settings.town_file else None)
+    counts = Counts()
+    carrier = MqttCarrier(
+        settings.broker_host,
+        settings.broker_port,
+        user=settings.broker_user,
+        password=password,
+        client_id=settings.client_id,
+        shards=settings.shards,
+        counts=counts,
+    )
+    ingest = Ingest(engine, Keyring(fleet_key), clock=settings.clock, counts=counts)
+    return Bridge(carrier, ingest, Findings(engine, clock=settings.clock, counts=counts), counts)
+
+
+def run_bridge(settings: Settings, on_ready: Callable[[Bridge], None] | None = None) -> None:
+    """Run until SIGTERM or SIGINT. Logs "bridge ready" when the store is open and the broker has granted the subscriptions, or
+    with `subscribed: false` when the broker did not in time: the bridge goes on trying."""
+    log = structlog.get_logger("bridge")
+    bridge = build(settings)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        bridge.stop()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    bridge.carrier.start()
+    try:
+        subscribed = bridge.carrier.wait_subscribed(settings.ready_timeout_s)
+        log.info("bridge ready", subscribed=subscribed, store=settings.store.rpartition("@")[2], clock=settings.clock)
+        if on_ready is not None:
+            on_ready(bridge)
+        bridge.run()
+    finally:
+        bridge.carrier.stop()
+        log.info("bridge stopped", **bridge.counts.as_dict())
+
+
+def configure_logging() -> None:
+    """One JSON object a line on stdout, flushed at once: supervisors wait for lines."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(),
+        cache_logger_on_first_use=True,
+    )

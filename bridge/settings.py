@@ -1,0 +1,114 @@
+"""The bridge's settings: a TOML file, or the environment (HOMEWARD_…), which wins. Secrets are files, never values.
+
+    broker_host = "127.0.0.1"
+    broker_port = 1883
+    broker_user = "bridge"
+    broker_password_file = "bridge.password"    # mode 0600
+    store = "store.db"                           # a path, or an SQLAlchemy URL
+    fleet_key_file = "fleet.key"                 # 64 hex digits, mode 0600
+    shards = ["+"]                               # which shards this process serves; "+" is all of them
+    clock = "wall"                               # or "records": a simulation, where the host's time means nothing
+    scheme_file = "scheme.yaml"                  # applied at each start
+
+Paths in a file are relative to the file.
+"""
+
+import os
+import stat
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bridge.errors import ConfigError
+
+PREFIX = "HOMEWARD_"
+_PATHS = ("store", "broker_password_file", "fleet_key_file", "scheme_file", "town_file")
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    broker_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    broker_port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    broker_user: str | None = None
+    broker_password_file: Path | None = None
+    client_id: Annotated[str, Field(min_length=1, max_length=23)] = "homeward-bridge"
+    store: Annotated[str, Field(min_length=1)]
+    fleet_key_file: Path
+    shards: Annotated[list[str], Field(min_length=1)] = ["+"]
+    clock: Literal["wall", "records"] = "wall"
+    scheme_file: Path | None = None
+    town_file: Path | None = None  # GeoJSON of streets for the console's map
+    ready_timeout_s: Annotated[float, Field(ge=0, le=600)] = 5.0  # how long "bridge ready" waits for the broker
+
+    @field_validator("shards")
+    @classmethod
+    def _shards(cls, shards: list[str]) -> list[str]:
+        for shard in shards:
+            if not shard or any(c in shard for c in "/#") or ("+" in shard and shard != "+"):
+                raise ValueError('names of shards, or "+" for all')
+        return shards
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings  # the environment wins over the file
+
+    def broker_password(self) -> str | None:
+        """What is in the password file. ConfigError when others may read it."""
+        return None if self.broker_password_file is None else read_secret(self.broker_password_file, "broker_password_file")
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Settings from a TOML file (and the environment). ConfigError naming file, field, value and what was expected."""
+    values: dict[str, Any] = {}
+    file: object = path or "environment"
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(path, "(file)", str(path), f"a readable TOML file ({error})") from None
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(path, "(syntax)", str(error), "valid TOML") from None
+        for key in _PATHS:
+            if isinstance(values.get(key), str) and values[key] and "://" not in values[key]:
+                values[key] = os.fspath(path.parent / values[key])
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in problem["loc"])
+        if PREFIX + field.upper() in os.environ:
+            file, field = "environment", PREFIX + field.upper()
+        if problem["type"] == "extra_forbidden":
+            raise ConfigError(file, field, problem["input"], "one of " + ", ".join(Settings.model_fields)) from None
+        value = None if problem["type"] == "missing" else problem["input"]
+        expected = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        raise ConfigError(file, field, value, "a value (it is required)" if value is None else expected) from None
+    except ValueError as error:  # such as a list in the environment that is no JSON
+        raise ConfigError(file, "(values)", str(error), "valid settings") from None
+
+
+def read_secret(path: Path, field: str) -> str:
+    """A secret's text. ConfigError when it cannot be read, is empty, or others may read it; never with the secret in it."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            text = file.read(4096).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigError(path, field, str(path), f"a file that can be read ({reason})") from None
+    if mode & 0o077:
+        raise ConfigError(path, "mode", f"{mode:04o}", "0600: nobody else may read a secret")
+    if not text:
+        raise ConfigError(path, field, "", "a secret")
+    return text
