@@ -1,0 +1,69 @@
+"""The ESP32's BLE radio as a link of short frames: advertise one for a while, or listen and get them in a ring.
+
+What is heard is copied in the interrupt into a ring that was allocated beforehand; when it is full the newest is dropped
+and counted. `aioble` would queue without bound and hand out the newest first.
+"""
+
+import asyncio
+
+import bluetooth
+
+from ...core.frame import SIZE, find_frame
+
+_IRQ_SCAN_RESULT = 5
+_IRQ_SCAN_DONE = 6
+_RING = 16
+_SLOT = SIZE + 1  # RSSI as a biased byte, then the frame
+
+
+class Ble:
+    """`pop(buf)` gives the RSSI in dBm of the next frame heard, or None; `heard` is set when there is one."""
+
+    def __init__(self):
+        self._ble = bluetooth.BLE()
+        self._ble.active(True)
+        self._ble.irq(self._irq)
+        self._ring = [bytearray(_SLOT) for _ in range(_RING)]
+        self._put = 0
+        self._get = 0
+        self.dropped = 0
+        self.heard = asyncio.ThreadSafeFlag()
+
+    def advertise(self, advertisement, interval_ms):
+        """Repeat an advertisement until told otherwise."""
+        self._ble.gap_advertise(interval_ms * 1000, advertisement, connectable=False)
+
+    def quiet(self):
+        self._ble.gap_advertise(None)
+
+    def listen(self, duration_ms):
+        """Listen all of the time for `duration_ms`; 0: for ever."""
+        self._ble.gap_scan(duration_ms, 30_000, 30_000, False)
+
+    def deaf(self):
+        self._ble.gap_scan(None)
+
+    def pop(self, buf):
+        if self._get == self._put:
+            return None
+        slot = self._ring[self._get % _RING]
+        buf[:] = memoryview(slot)[1:]
+        rssi = slot[0] - 128
+        self._get += 1
+        return rssi
+
+    def _irq(self, event, data):
+        if event == _IRQ_SCAN_RESULT:
+            frame = find_frame(data[4])
+            if frame is None:
+                return
+            if self._put - self._get >= _RING:
+                self.dropped += 1
+                return
+            slot = self._ring[self._put % _RING]
+            slot[0] = max(0, min(255, data[3] + 128))
+            slot[1:] = frame
+            self._put += 1
+            self.heard.set()
+        elif event == _IRQ_SCAN_DONE:
+            self.heard.set()

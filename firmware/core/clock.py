@@ -1,0 +1,48 @@
+"""UTC on a device: a reference (a GNSS fix, NTP) carried on by the ticks, which wrap every 12 days.
+
+Call `read` at least once in six days; the radio's loop does so every few seconds. Resolution 1 ms; the drift between two
+references is that of the crystal (ESP32: 10 ppm, 0.9 s a day), and `drift_ms` holds what the last reference corrected.
+"""
+
+from .port import ticks_diff, ticks_ms
+
+
+class Clock:
+    """`uptime_s` counts from the start of this life. `is_set` says whether UTC is known."""
+
+    def __init__(self):
+        self.uptime_s = 0
+        self.is_set = False
+        self.utc_s = 0  # as of the last `read`
+        self.millis = 0
+        self.drift_ms = 0
+        self._up_ms = 0  # 0-999, the rest of the uptime
+        self._ticks = ticks_ms()
+        self._shift_s = 0  # UTC minus uptime
+        self._shift_ms = 0
+
+    def read(self):
+        """Bring `uptime_s`, `utc_s` and `millis` up to now."""
+        now = ticks_ms()
+        elapsed = ticks_diff(now, self._ticks) + self._up_ms
+        self._ticks = now
+        self.uptime_s += elapsed // 1000
+        self._up_ms = elapsed % 1000
+        if self.is_set:
+            millis = self._up_ms + self._shift_ms
+            self.utc_s = self.uptime_s + self._shift_s + millis // 1000
+            self.millis = millis % 1000
+
+    def set(self, utc_s, millis):
+        """UTC is `utc_s` seconds since 1970 and `millis` at this moment. True when it was not known before."""
+        self.read()
+        first = not self.is_set
+        if not first:
+            off_s = utc_s - self.utc_s
+            # Beyond a quarter of an hour it is no drift but another time.
+            self.drift_ms = off_s * 1000 + millis - self.millis if -900 < off_s < 900 else 900_000
+        self._shift_s = utc_s - self.uptime_s
+        self._shift_ms = millis - self._up_ms
+        self.is_set = True
+        self.read()
+        return first

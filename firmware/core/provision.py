@@ -1,0 +1,65 @@
+"""What a device is told once, on the bench: who it is, its keys, its broker, its partners. One JSON object in the key slot.
+
+    device      its 32-bit id                    shard       its part of the topic tree
+    broker      [host, port]                     password    for the broker; the user is the device's name
+    key, key_id, rf_key                          hex; the sealing key, its number, and the household's radio key
+    partners    device ids: of a tag its home unit, of a home unit its tags; a tag's slot is its place in that list
+    slot        a tag's place in its home unit's list
+    policy      settings that differ from `settings`
+
+The object never leaves the device again: nothing prints it, and no message carries any of it.
+"""
+
+import json
+from binascii import unhexlify
+
+from . import ident
+from .settings import Settings
+
+
+class ProvisionError(Exception):
+    """The key slot is empty or holds something else; the text names the field, never its value."""
+
+
+class Provision:
+    """Parsed from the bytes of the slot. ProvisionError names the field that is missing or wrong."""
+
+    def __init__(self, blob):
+        try:
+            fields = json.loads(bytes(blob))
+        except ValueError:
+            raise ProvisionError("not provisioned: the key slot holds no JSON") from None
+        self.device = _take(fields, "device", int)
+        try:
+            self.name = ident.device_name(self.device)
+        except ValueError:
+            raise ProvisionError("device: no id of a tag or home unit") from None
+        self.shard = _take(fields, "shard", str)
+        broker = _take(fields, "broker", list)
+        if len(broker) != 2 or not isinstance(broker[0], str) or not isinstance(broker[1], int):
+            raise ProvisionError("broker: expected [host, port]")
+        self.host, self.port = broker
+        self.password = _take(fields, "password", str)
+        self.key_id = _take(fields, "key_id", int)
+        self.key = _key(fields, "key")
+        self.rf_key = _key(fields, "rf_key")
+        self.partners = _take(fields, "partners", list)
+        self.slot = _take(fields, "slot", int)
+        self.settings = Settings(fields.get("policy") or {})
+
+
+def _take(fields, name, kind):
+    value = fields.get(name) if isinstance(fields, dict) else None
+    if not isinstance(value, kind):
+        raise ProvisionError("%s: missing, or not a %s" % (name, kind.__name__))
+    return value
+
+
+def _key(fields, name):
+    try:
+        key = unhexlify(_take(fields, name, str))
+    except ValueError:
+        key = b""
+    if len(key) != 16:
+        raise ProvisionError("%s: expected 16 bytes in hex" % name)
+    return key

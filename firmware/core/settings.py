@@ -1,0 +1,62 @@
+"""Every setting of tag and home unit in one place: name, default, range. Units are in the names.
+
+A device runs on these defaults; provisioning, and later a sealed configuration, may set others. A value out of range is
+refused whole, with the name of the setting, so that a device never runs on half a configuration.
+"""
+
+_RANGES = {
+    # Tracker: requirements.md section 2, "Fix rate".
+    "fix_interval_s": (60, 5, 3600),  # between fixes away from home
+    "fix_timeout_s": (45, 5, 600),  # to give up a fix for this time: a hot start takes 1 s, a warm one up to 25 s
+    "first_fix_timeout_s": (150, 30, 900),  # after power-up: a cold start takes up to 30 s under an open sky
+    "settle_epochs": (2, 1, 30),  # valid epochs to wait for, so that a fix is not the receiver's first guess
+    "every_fix": (0, 0, 1),  # 1: keep the receiver on and record each valid epoch
+    # Uplink.
+    "report_interval_s": (300, 1, 3600),  # records that nobody waits for are sent together
+    "keepalive_s": (600, 30, 3600),  # MQTT keep-alive
+    "batch_records": (32, 1, 64),
+    "receipt_timeout_s": (30, 5, 600),  # without a receipt a message is sent again
+    # Radio.
+    "beacon_s": (10, 1, 60),  # a home unit's beacon counter moves on
+    "scan_home_s": (10, 2, 60),  # a tag listens for beacons, at home
+    "scan_away_s": (20, 2, 120),  # and away
+    "scan_window_ms": (600, 100, 5000),  # how long it listens: two advertisements of the home unit, and one to spare
+    "status_s": (60, 10, 600),  # a tag at home makes itself heard
+    # Mode machine: RSSI in dBm, so that a house is inside and the garden gate is the edge.
+    "entry_dbm": (-85, -110, -30),
+    "exit_dbm": (-93, -120, -30),
+    "entry_beacons": (3, 1, 20),
+    "entry_window_s": (90, 10, 600),
+    "exit_s": (90, 20, 900),  # silence, or only weak beacons, for this long
+    # Home unit.
+    "absent_s": (300, 60, 3600),  # a tag not heard for this long is not at home
+    "unit_status_s": (900, 60, 900),  # requirements.md: at least every 15 min
+    "ntp_s": (21600, 600, 86400),
+    # Health.
+    "battery_check_s": (300, 30, 3600),
+    "heartbeat_s": (3600, 60, 7200),  # a tag's STATUS record when nothing else is recorded
+    "watchdog_s": (180, 30, 600),
+}
+
+
+class SettingsError(Exception):
+    """A setting that does not exist, or a value out of its range."""
+
+
+class Settings:
+    """Attributes named as above. `values` overrides defaults."""
+
+    def __init__(self, values):
+        for name in values:
+            if name not in _RANGES:
+                raise SettingsError("%s: no such setting" % name)
+        for name, (default, low, high) in _RANGES.items():
+            value = values.get(name, default)
+            if not isinstance(value, int) or not low <= value <= high:
+                raise SettingsError("%s: got %r, expected %d to %d" % (name, value, low, high))
+            setattr(self, name, value)
+
+
+def ranges():
+    """{name: (default, lowest, highest)}, for documentation and for those who write configurations."""
+    return dict(_RANGES)

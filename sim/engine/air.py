@@ -1,0 +1,165 @@
+"""The air between tags and home units: who hears which advertisement, when, and how loud.
+
+Advertising is a state (payload and interval since a time), scanning another; what is heard follows from the two and from the
+world's geometry, as a plain function of time. Two devices that are too far apart to hear each other before some time are not
+coupled until then, and run independently.
+"""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sim.engine.device import Device
+from sim.silicon import _channels as ch
+from sim.world.hashing import stream, uniform
+
+_STOP = 0xFFFFFFFF
+_SPEED_MAX_MPS = 45.0  # nobody in the world is faster: bounds how soon two devices can meet
+_RECHECK_MS = 5_000
+_FLIGHT_MS = 1  # end of an advertisement to the interrupt that reports it
+
+Rssi = Callable[[str, str, int], float | None]  # (sender, hearer, t_ms) -> dBm, None when not heard
+Distance = Callable[[str, str, int], float]  # (one, other, t_ms) -> metres
+
+
+@dataclass
+class _Radio:
+    device: Device
+    jitter_key: int
+    segments: list[tuple[int, int, bytes]] = field(default_factory=list)  # (since ms, interval ms or 0, advertisement)
+    scan_from_ms: int = 0
+    scan_until_ms: int = -1
+    interval_ms: int = 0
+    window_ms: int = 0
+
+
+class _Pair:
+    """A tag and a home unit."""
+
+    def __init__(self) -> None:
+        self.checked_until_ms = -1
+        self.clear_until_ms = -1
+        self.filled_ms: dict[str, int] = {}
+
+
+class Air:
+    def __init__(self, seed: int, distance: Distance, rssi: Rssi, range_m: float) -> None:
+        self._seed = seed
+        self._distance = distance
+        self._rssi = rssi
+        self._range_m = range_m
+        self._radios: dict[str, _Radio] = {}
+        self._peers: dict[str, list[tuple[_Radio, _Pair]]] = {}
+        self.heard = 0
+
+    def join(self, devices: list[Device], is_home_unit: Callable[[Device], bool]) -> None:
+        """Put devices on the air: every tag with every home unit."""
+        for device in devices:
+            self._radios[device.name] = _Radio(device, stream(self._seed, "advDelay", device.name))
+            self._peers[device.name] = []
+        for tag in devices:
+            for unit in devices:
+                if is_home_unit(unit) and not is_home_unit(tag):
+                    pair = _Pair()
+                    self._peers[tag.name].append((self._radios[unit.name], pair))
+                    self._peers[unit.name].append((self._radios[tag.name], pair))
+
+    def peers(self, device: Device) -> list[Device]:
+        """The devices that could hear it at all."""
+        return [radio.device for radio, _ in self._peers[device.name]]
+
+    def bound(self, device: Device, t_ms: int, limit_ms: int) -> int:
+        """How far a device that acts next at t_ms may run without missing what a coupled peer may yet say."""
+        for radio, pair in self._peers[device.name]:
+            peer_ms = radio.device.activity_ms
+            if peer_ms >= limit_ms:
+                continue
+            if self._is_coupled(device.name, radio.device.name, pair, t_ms):
+                limit_ms = peer_ms
+            else:
+                limit_ms = min(limit_ms, max(peer_ms, pair.clear_until_ms))
+        return max(limit_ms, t_ms - 1) if limit_ms < t_ms else limit_ms
+
+    def _is_coupled(self, one: str, other: str, pair: _Pair, t_ms: int) -> bool:
+        if t_ms < pair.clear_until_ms:
+            return False
+        if t_ms < pair.checked_until_ms:
+            return True
+        spare_m = self._distance(one, other, t_ms) - self._range_m
+        if spare_m > 0:
+            pair.clear_until_ms = t_ms + 1 + int(spare_m / _SPEED_MAX_MPS * 1000)
+            return False
+        pair.checked_until_ms = t_ms + _RECHECK_MS
+        return True
+
+    def advertise(self, device: Device, t_ms: int, payload: bytes) -> None:
+        """The device said BLE_ADVERTISE."""
+        radio = self._radios[device.name]
+        (interval_us,) = struct.unpack_from("<I", payload)
+        radio.segments.append((t_ms, interval_us // 1000, payload[4:]))
+        if len(radio.segments) > 16:
+            oldest = min((pair.filled_ms.get(peer.device.name, t_ms) for peer, pair in self._peers[device.name]), default=t_ms)
+            while len(radio.segments) > 2 and (radio.segments[1][0] <= oldest or len(radio.segments) > 512):
+                radio.segments.pop(0)
+
+    def scan(self, device: Device, t_ms: int, payload: bytes) -> None:
+        """The device said BLE_SCAN."""
+        radio = self._radios[device.name]
+        duration_ms, interval_us, window_us = struct.unpack("<III", payload)
+        if duration_ms == _STOP:
+            radio.scan_until_ms = min(radio.scan_until_ms, t_ms)
+            return
+        radio.scan_from_ms = t_ms
+        radio.scan_until_ms = t_ms + duration_ms if duration_ms else ch.NEVER
+        radio.interval_ms = max(1, interval_us // 1000)
+        radio.window_ms = max(1, window_us // 1000)
+        for _, pair in self._peers[device.name]:
+            pair.filled_ms[device.name] = t_ms
+
+    def silence(self, device: Device, t_ms: int) -> None:
+        """The device's radio lost its processor."""
+        radio = self._radios[device.name]
+        radio.segments.append((t_ms, 0, b""))
+        radio.scan_until_ms = min(radio.scan_until_ms, t_ms)
+
+    def fill(self, device: Device, upto_ms: int) -> None:
+        """Give a device everything that it hears up to a time that `bound` allowed."""
+        radio = self._radios[device.name]
+        if radio.scan_until_ms < 0:
+            return
+        for sender, pair in self._peers[device.name]:
+            start = max(pair.filled_ms.get(device.name, 0), radio.scan_from_ms)
+            if upto_ms <= start:
+                continue
+            pair.filled_ms[device.name] = upto_ms
+            if start >= radio.scan_until_ms or pair.clear_until_ms > upto_ms:
+                continue
+            self._hear(radio, sender, start, min(upto_ms, radio.scan_until_ms))
+
+    def _hear(self, hearer: _Radio, sender: _Radio, start_ms: int, end_ms: int) -> None:
+        """Advertisements whose report falls into (start, end]."""
+        segments = sender.segments
+        for i, (since_ms, interval_ms, advertisement) in enumerate(segments):
+            until_ms = segments[i + 1][0] if i + 1 < len(segments) else ch.NEVER
+            if not interval_ms or until_ms <= start_ms - _FLIGHT_MS or since_ms > end_ms:
+                continue
+            k = max(0, (start_ms - _FLIGHT_MS - since_ms) // interval_ms - 1)
+            while True:
+                sent_ms = since_ms + k * interval_ms + _jitter_ms(sender.jitter_key, since_ms + k, interval_ms)
+                k += 1
+                report_ms = sent_ms + _FLIGHT_MS
+                if sent_ms >= until_ms or report_ms > end_ms:
+                    break
+                if report_ms <= start_ms or (report_ms - hearer.scan_from_ms) % hearer.interval_ms >= hearer.window_ms:
+                    continue
+                rssi = self._rssi(sender.device.name, hearer.device.name, sent_ms)
+                if rssi is not None:
+                    self.heard += 1
+                    level = max(-127, min(20, round(rssi))) & 0xFF
+                    address = b"\x02" + sender.device.device_id.to_bytes(5, "big")
+                    hearer.device.push(report_ms, ch.BLE_HEARD, 0, address + bytes([level]) + advertisement)
+
+
+def _jitter_ms(key: int, index: int, interval_ms: int) -> int:
+    # The advDelay of 0-10 ms that keeps advertisers apart (Bluetooth Core 5.4, Vol 6, Part B, 4.4.2.2.1).
+    return int(uniform(key, index) * min(10, interval_ms / 2))

@@ -1,0 +1,68 @@
+"""Levels and voltages that change at known times, told to a device as it gets there."""
+
+import struct
+from collections.abc import Callable, Iterable
+
+from sim.engine.device import Device
+from sim.silicon import _channels as ch
+
+
+class Level:
+    """A pin whose level the world sets. `changes(from_ms, until_ms)` gives (time, level) in order, from inclusive."""
+
+    def __init__(self, device: Device, pin: int, first: int, changes: Callable[[int, int], Iterable[tuple[int, int]]]) -> None:
+        self._device = device
+        self._pin = pin
+        self.level = first
+        self._changes = changes
+        self._filled_ms = 0
+        device.push(0, ch.PIN_IN, pin, bytes([first]))
+
+    def fill(self, upto_ms: int) -> None:
+        if upto_ms < self._filled_ms:
+            return
+        for t_ms, level in self._changes(self._filled_ms, upto_ms + 1):
+            if level != self.level:
+                self.level = level
+                self._device.push(max(t_ms, self._device.horizon_ms + 1), ch.PIN_IN, self._pin, bytes([level]))
+        self._filled_ms = upto_ms + 1
+
+    def again(self, t_ms: int) -> None:
+        """The processor restarted: its pin reads what it reads."""
+        self._device.push(max(t_ms, self._device.horizon_ms + 1), ch.PIN_IN, self._pin, bytes([self.level]))
+
+
+class Voltage:
+    """An ADC pin, told each `every_ms` what `microvolts` was one period earlier.
+
+    The voltage follows from what the device did, so it lags: a value is told only when the device is known to have lived
+    through the moment that it is about, however far the host happens to be.
+    """
+
+    def __init__(self, device: Device, pin: int, every_ms: int, microvolts: Callable[[int], int]) -> None:
+        self._device = device
+        self._pin = pin
+        self._every_ms = every_ms
+        self._microvolts = microvolts
+        self._next_ms = every_ms
+        self._told = microvolts(0)
+        self._tell(0)
+
+    def fill(self, upto_ms: int) -> int:
+        """The time up to which the pin is now told."""
+        known_ms = max(self._device.now_ms, self._device.horizon_ms)
+        while self._next_ms <= upto_ms:
+            if self._next_ms - self._every_ms > known_ms:
+                return self._next_ms - 1
+            value = self._microvolts(self._next_ms - self._every_ms)
+            if value != self._told:
+                self._told = value
+                self._tell(self._next_ms)
+            self._next_ms += self._every_ms
+        return upto_ms
+
+    def again(self, t_ms: int) -> None:
+        self._tell(t_ms)
+
+    def _tell(self, t_ms: int) -> None:
+        self._device.push(max(t_ms, self._device.horizon_ms + 1), ch.ADC_IN, self._pin, struct.pack("<I", self._told))

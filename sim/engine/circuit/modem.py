@@ -1,0 +1,92 @@
+"""An A7670 modem on a UART with a power key: answers the AT commands of our driver, registers, and carries PPP."""
+
+from collections.abc import Callable
+
+from sim.engine.device import Device
+from sim.silicon import _channels as ch
+
+_BOOT_MS = 8_000  # power key to the first answer (A7670 Hardware Design V1.04, table 8)
+_ANSWER_MS = 20
+_PPP_MS = 1_500  # LCP, authentication and IPCP (our judgement)
+_KEY_ON_MS = 50
+_KEY_OFF_MS = 2_500
+
+
+class ModemChip:
+    """`covered(t_ms)`: whether there is a network; `registration_ms(t_ms)`: how long it takes to be let in."""
+
+    def __init__(
+        self,
+        device: Device,
+        uart: int,
+        covered: Callable[[int], bool],
+        registration_ms: Callable[[int], int],
+    ) -> None:
+        self._device = device
+        self._uart = uart
+        self._covered = covered
+        self._registration_ms = registration_ms
+        self._pressed_ms = -1
+        self._on_since_ms = -1
+        self._registered_ms = ch.NEVER
+        self._data_mode = False
+        self._line = b""
+
+    @property
+    def is_on(self) -> bool:
+        return self._on_since_ms >= 0
+
+    def power_key(self, t_ms: int, pressed: bool) -> None:
+        if pressed:
+            self._pressed_ms = t_ms
+        elif self._pressed_ms >= 0:
+            held_ms = t_ms - self._pressed_ms
+            self._pressed_ms = -1
+            if self.is_on and held_ms >= _KEY_OFF_MS:
+                self.off()
+            elif not self.is_on and held_ms >= _KEY_ON_MS:
+                self._on_since_ms = t_ms
+                self._registered_ms = ch.NEVER
+                self._line = b""
+
+    def off(self) -> None:
+        self._on_since_ms = -1
+        self._data_mode = False
+
+    def written(self, t_ms: int, data: bytes) -> None:
+        """The device wrote to the modem's UART."""
+        if not self.is_on or t_ms < self._on_since_ms + _BOOT_MS:
+            return
+        self._line += data
+        while b"\r" in self._line:
+            line, _, self._line = self._line.partition(b"\r")
+            self._answer(t_ms, line.strip().decode("ascii", "replace"))
+
+    def connect(self, t_ms: int, on: bool) -> None:
+        """The device's PPP interface starts or ends on this UART."""
+        if on and self._data_mode and self._covered(t_ms):
+            self._device.push(t_ms + _PPP_MS, ch.LINK, ch.NIC_PPP, b"\x01")
+        elif not on:
+            self._data_mode = False
+
+    def _answer(self, t_ms: int, command: str) -> None:
+        if command == "AT+CPIN?":
+            text = "\r\n+CPIN: READY\r\n\r\nOK\r\n"
+        elif command == "AT+CEREG?":
+            text = f"\r\n+CEREG: 0,{1 if self._is_registered(t_ms) else 2}\r\n\r\nOK\r\n"
+        elif command.startswith("ATD"):
+            self._data_mode = self._is_registered(t_ms)
+            text = "\r\nCONNECT 115200\r\n" if self._data_mode else "\r\nNO CARRIER\r\n"
+        elif command in ("AT", "ATE0") or command.startswith("AT+CGDCONT="):
+            text = "\r\nOK\r\n"
+        else:
+            text = "\r\nERROR\r\n"
+        self._device.push(t_ms + _ANSWER_MS, ch.UART_RX, self._uart, text.encode())
+
+    def _is_registered(self, t_ms: int) -> bool:
+        if not self._covered(t_ms):
+            self._registered_ms = ch.NEVER
+            return False
+        if self._registered_ms == ch.NEVER:
+            self._registered_ms = max(t_ms, self._on_since_ms + self._registration_ms(self._on_since_ms))
+        return t_ms >= self._registered_ms

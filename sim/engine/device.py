@@ -1,0 +1,107 @@
+"""One simulated device in virtual time: its inputs yet to come, how far it has got, and when it acts next."""
+
+from bisect import insort
+from collections.abc import Callable
+from operator import itemgetter
+from pathlib import Path
+
+from sim.engine.process import DeviceProcess, Zygote
+from sim.engine.wire import ITEM_HEAD, RUN_HEAD, Item, Yield, pack_run
+from sim.silicon import _channels as ch
+
+_BODY_MAX = ch.RUN_MAX - RUN_HEAD
+_RESET_MS = 300  # power-up of an ESP32 to its application: ROM and second-stage boot loader (our judgement)
+
+
+class Device:
+    """`now_ms` is the device's own clock; `wake_ms` its next timer; `horizon_ms` how far it has been allowed to run.
+
+    Inputs are ordered by (time, channel, sub, arrival within that channel), never by the order in which the host happened to
+    learn of them, so a run does not depend on the host's speed.
+    """
+
+    def __init__(self, name: str, device_id: int, folder: Path, application: str, zygote: Zygote) -> None:
+        self.name = name
+        self.device_id = device_id
+        self.folder = folder
+        self.now_ms = 0
+        self.wake_ms = 0
+        self.horizon_ms = -1
+        self._began_ms = 0
+        self.running = True  # a new process announces itself with a YIELD
+        self.lives = 0
+        self.crashes: list[str] = []
+        self._application = application
+        self._zygote = zygote
+        self._inbox: list[tuple[tuple[int, int, int, int], Item]] = []
+        self._sent: list[tuple[tuple[int, int, int, int], Item]] = []
+        self._counters: dict[tuple[int, int], int] = {}
+        self.process = self._boot(1)
+
+    def _boot(self, cause: int) -> DeviceProcess:
+        self.lives += 1
+        unique_id = b"\x02" + self.device_id.to_bytes(5, "big")  # a locally administered address
+        return self._zygote.spawn(self.folder, unique_id, cause, self._application)
+
+    @property
+    def activity_ms(self) -> int:
+        """When it acts next: its own timer or its first input. While it runs: when that run began."""
+        if self.running:
+            return self._began_ms
+        return min(self.wake_ms, self._inbox[0][0][0]) if self._inbox else self.wake_ms
+
+    def push(self, t_ms: int, channel: int, sub: int, payload: bytes) -> None:
+        """An input at a virtual time. It must lie beyond the device's horizon: the past is told."""
+        if t_ms <= self.horizon_ms:
+            raise RuntimeError(f"{self.name}: input on channel {channel} at {t_ms} ms, but it ran to {self.horizon_ms} ms")
+        count = self._counters.get((channel, sub), 0)
+        self._counters[channel, sub] = count + 1
+        insort(self._inbox, ((t_ms, channel, sub, count), Item(t_ms, channel, sub, payload)), key=itemgetter(0))
+
+    def drop(self, predicate: Callable[[Item], bool]) -> None:
+        """Take back inputs that will not happen after all (the receiver that sent them was switched off)."""
+        self._inbox = [entry for entry in self._inbox if not predicate(entry[1])]
+
+    def run(self, horizon_ms: int) -> None:
+        """Let it run up to a horizon with the inputs that lie before it; fewer when they do not fit one RUN."""
+        size = 0
+        n = 0
+        for key, item in self._inbox:
+            if key[0] > horizon_ms:
+                break
+            size += ITEM_HEAD + len(item.payload)
+            if size > _BODY_MAX:
+                horizon_ms = key[0]
+                break
+            n += 1
+        self._began_ms = self.activity_ms
+        self._sent = self._inbox[:n]
+        del self._inbox[:n]
+        self.horizon_ms = horizon_ms
+        self.running = True
+        self.process.send(pack_run(self.now_ms, horizon_ms, map(itemgetter(1), self._sent)))
+
+    def receive(self) -> Yield | None:
+        """Its answer, when it is whole. EOFError when the process has ended."""
+        answer = self.process.receive()
+        if answer is None:
+            return None
+        if answer.consumed < len(self._sent):
+            self._inbox[:0] = self._sent[answer.consumed :]
+        self._sent = []
+        self.now_ms = max(self.now_ms, answer.now_ms)
+        self.wake_ms = max(answer.wake_ms, self.now_ms)
+        # It may have stopped short of its horizon because of what it said: the world can still answer from here on.
+        self.horizon_ms = min(self.horizon_ms, self.now_ms) if answer.items else self.horizon_ms
+        self.running = False
+        return answer
+
+    def reboot(self, cause: int) -> None:
+        """Start its next life with what its flash holds."""
+        self.process.close()
+        self._sent = []
+        self._inbox = [entry for entry in self._inbox if entry[1].channel in (ch.PIN_IN, ch.ADC_IN)]
+        self.now_ms += _RESET_MS
+        self.wake_ms = self._began_ms = self.now_ms
+        self.process = self._boot(cause)
+        self.running = True

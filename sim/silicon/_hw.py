@@ -1,0 +1,180 @@
+"""The kernel of a simulated device: virtual time, and the pipe to the engine.
+
+Code takes no time. Time moves only inside `advance`, to the next input or to the deadline that the caller waits for; when
+that lies beyond the horizon, or the device has said something that the world could answer, the device hands what it has
+said to the engine and waits for the next RUN. `_channels.py` describes the messages.
+"""
+
+import struct
+import sys
+
+import _channels
+
+now = 0  # virtual ms since the scenario's start
+folder = ""  # where this device's flash and settings live
+unique_id = b""
+reset_cause = 1
+
+_NEVER = _channels.NEVER
+_pipe_in = None
+_pipe_out = None
+
+_inbox = bytearray(_channels.RUN_MAX)
+_inbox_view = memoryview(_inbox)
+_horizon = 0
+_base = 0
+_left = 0  # items not yet taken
+_taken = 0
+_at = 0  # offset of the next item
+_next = _NEVER  # its time
+
+_OUTBOX_MAX = 2048
+_outbox = bytearray(_OUTBOX_MAX)
+_outbox_view = memoryview(_outbox)
+_HEAD = 4 + 8 + 8 + 2 + 2
+_used = _HEAD
+_said = 0
+_out_base = 0
+_answerable = False
+
+_listeners = {}
+_timers = []  # [time, function] sorted by time
+_watchdog_ms = 0
+_watchdog_at = _NEVER
+
+
+def attach(pipe_in, pipe_out):
+    """Take the engine's two descriptors and wait for the first RUN."""
+    global _pipe_in, _pipe_out
+    _pipe_in = open(pipe_in, "rb")
+    _pipe_out = open(pipe_out, "wb")
+    _hand_over(now)
+
+
+def listen(channel, handler):
+    """`handler(sub, payload)` is called for each input on the channel; the payload is a view that does not live on."""
+    _listeners[channel] = handler
+
+
+def emit(channel, sub, payload=b"", answerable=True):
+    """Say something to the world. `answerable` stops time until the engine has seen it."""
+    global _used, _said, _answerable
+    n = len(payload)
+    if _used + 8 + n > _OUTBOX_MAX:
+        if 8 + n > _OUTBOX_MAX - _HEAD:
+            step = _OUTBOX_MAX - _HEAD - 8
+            if channel == _channels.UART_TX:  # a byte stream may be cut anywhere
+                for i in range(0, n, step):
+                    emit(channel, sub, payload[i : i + step], answerable)
+                return
+            raise ValueError("output of %d bytes" % n)
+        _hand_over(now)
+    struct.pack_into("<IBBH", _outbox, _used, now - _out_base, channel, sub, n)
+    _outbox[_used + 8 : _used + 8 + n] = payload
+    _used += 8 + n
+    _said += 1
+    if answerable:
+        _answerable = True
+
+
+def call_at(time_ms, function):
+    """Have `function()` called by the silicon itself at a time (a scan that ends, a pulse that falls)."""
+    i = len(_timers)
+    while i and _timers[i - 1][0] > time_ms:
+        i -= 1
+    _timers.insert(i, (time_ms, function))
+
+
+def cancel_call(function):
+    for i in range(len(_timers)):
+        if _timers[i][1] is function:
+            _timers.pop(i)
+            return
+
+
+def advance(deadline):
+    """Move to the next input or to `deadline` (ms), whichever is first. True when there was something before the deadline."""
+    global now
+    while True:
+        target = deadline
+        if _timers and _timers[0][0] < target:
+            target = _timers[0][0]
+        if _answerable or (_next > target and target > _horizon):
+            _hand_over(target)
+            continue
+        if _next <= target:
+            target = _next
+        if target > _watchdog_at:
+            now = _watchdog_at
+            reset(3)
+        if target > now:
+            now = target
+        happened = False
+        while _timers and _timers[0][0] <= now:
+            happened = True
+            _timers.pop(0)[1]()
+        while _next <= now:
+            happened = True
+            _deliver()
+        return happened
+
+
+def _deliver():
+    global _left, _taken, _at, _next
+    _, channel, sub, n = struct.unpack_from("<IBBH", _inbox, _at)
+    start = _at + 8
+    _at = start + n
+    _left -= 1
+    _taken += 1
+    _next = _base + struct.unpack_from("<I", _inbox, _at)[0] if _left else _NEVER
+    handler = _listeners.get(channel)
+    if handler is not None:
+        handler(sub, _inbox_view[start : start + n])
+
+
+def _hand_over(wake):
+    """Tell the engine what was said and when this device acts next; take the next RUN."""
+    global now, _used, _said, _answerable, _out_base, _horizon, _base, _left, _taken, _at, _next
+    struct.pack_into("<IBBH", _outbox, _used, now - _out_base, _channels.NOW, 0, 0)
+    _used += 8
+    struct.pack_into("<IQQHH", _outbox, 0, _used - 4, _out_base, wake, _taken, _said + 1)
+    _pipe_out.write(_outbox_view[:_used])
+    _used = _HEAD
+    _said = 0
+    _taken = 0
+    _answerable = False
+    _out_base = now
+    _read_exactly(4)
+    n = struct.unpack_from("<I", _inbox)[0]
+    if n > len(_inbox):
+        raise ValueError("RUN of %d bytes" % n)
+    _read_exactly(n)
+    _base, _horizon, _left = struct.unpack_from("<QQH", _inbox)
+    if _base > now:  # this life began at some time of the scenario
+        now = _base
+        _out_base = now
+    _at = 18
+    _next = _base + struct.unpack_from("<I", _inbox, _at)[0] if _left else _NEVER
+
+
+def _read_exactly(n):
+    at = 0
+    while at < n:
+        got = _pipe_in.readinto(_inbox_view[at:n])
+        if not got:
+            sys.exit(0)  # the engine is gone: so is this world
+        at += got
+
+
+def watchdog(timeout_ms):
+    """Start the watchdog, or feed it."""
+    global _watchdog_ms, _watchdog_at
+    _watchdog_ms = timeout_ms or _watchdog_ms
+    _watchdog_at = now + _watchdog_ms
+
+
+def reset(cause):
+    """End this life of the device; the engine starts the next with what the flash holds."""
+    emit(_channels.RESET, 0, bytes([cause]))
+    _hand_over(_NEVER)
+    sys.exit(0)

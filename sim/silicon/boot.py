@@ -1,0 +1,28 @@
+"""What a simulated device's interpreter is started with:
+
+    boot.py PIPE_IN PIPE_OUT FOLDER UNIQUE_ID_HEX RESET_CAUSE FIRMWARE_PATH APPLICATION
+
+Attaches the silicon to the engine and then imports the application's `main` module as a board's own `main.py` would.
+"""
+
+import sys
+
+import _hw
+import _tasks
+
+sys.modules["_asyncio"] = _tasks
+
+
+def start(pipe_in, pipe_out, folder, unique_id, reset_cause, firmware_path, application):
+    _hw.folder = folder
+    _hw.unique_id = bytes(int(unique_id[i : i + 2], 16) for i in range(0, len(unique_id), 2))
+    _hw.reset_cause = int(reset_cause)
+    sys.path.append(firmware_path)
+    _hw.attach(int(pipe_in), int(pipe_out))
+    main = __import__(application + ".main")
+    for part in application.split(".")[1:] + ["main"]:
+        main = getattr(main, part)
+    main.start()
+
+
+start(*sys.argv[1:8])

@@ -1,0 +1,252 @@
+"""MicroPython's `machine` for a simulated ESP32: pins, ADC, UART, watchdog, reset. What hangs on them is the engine's affair."""
+
+import struct
+
+import _channels
+import _hw
+
+PWRON_RESET = 1
+HARD_RESET = 2
+WDT_RESET = 3
+DEEPSLEEP_RESET = 4
+SOFT_RESET = 5
+
+_MP_STREAM_POLL = 3
+_MP_STREAM_CLOSE = 4
+_POLLIN = 1
+_POLLOUT = 4
+
+_pins = {}
+_adcs = {}
+_uarts = {}
+
+
+class Pin:
+    IN = 1
+    OUT = 3
+    OPEN_DRAIN = 7
+    PULL_DOWN = 1
+    PULL_UP = 2
+    IRQ_RISING = 1
+    IRQ_FALLING = 2
+
+    def __new__(cls, id, *args, **kwargs):
+        pin = _pins.get(id)
+        if pin is None:
+            pin = object.__new__(cls)
+            pin._id = id
+            pin._level = 0
+            pin._out = False
+            pin._handler = None
+            pin._trigger = 0
+            _pins[id] = pin
+        return pin
+
+    def __init__(self, id, mode=-1, pull=-1, *, value=None, drive=0, hold=None):
+        self.init(mode, pull, value=value)
+
+    def init(self, mode=-1, pull=-1, *, value=None, drive=0, hold=None):
+        if mode == Pin.OUT or mode == Pin.OPEN_DRAIN:
+            if not self._out:
+                self._out = True
+                self._level = 1 - (value or 0)  # so that the first level is told whatever it is
+            self.value(value or 0)
+        elif mode == Pin.IN:
+            self._out = False
+
+    def value(self, level=None):
+        if level is None:
+            return self._level
+        level = 1 if level else 0
+        if self._out and level != self._level:
+            self._level = level
+            _hw.emit(_channels.PIN_OUT, self._id, b"\x01" if level else b"\x00")
+
+    __call__ = value
+
+    def on(self):
+        self.value(1)
+
+    def off(self):
+        self.value(0)
+
+    def irq(self, handler=None, trigger=3, *, wake=None):
+        self._handler = handler
+        self._trigger = trigger
+
+    def _input(self, level):
+        if level == self._level or self._out:
+            return
+        self._level = level
+        if self._handler and self._trigger & (Pin.IRQ_RISING if level else Pin.IRQ_FALLING):
+            self._handler(self)
+
+
+def _pin_in(sub, payload):
+    pin = _pins.get(sub)
+    if pin is None:
+        pin = Pin(sub)
+    pin._input(payload[0])
+
+
+_hw.listen(_channels.PIN_IN, _pin_in)
+
+
+class ADC:
+    ATTN_0DB = 0
+    ATTN_2_5DB = 1
+    ATTN_6DB = 2
+    ATTN_11DB = 3
+
+    def __init__(self, pin, *, atten=0):
+        self._pin = pin._id if isinstance(pin, Pin) else pin
+
+    def read_uv(self):
+        return _adcs.get(self._pin, 0)
+
+    def read_u16(self):
+        return min(65535, self.read_uv() * 65535 // 3_300_000)
+
+
+def _adc_in(sub, payload):
+    _adcs[sub] = struct.unpack_from("<I", payload)[0]
+
+
+_hw.listen(_channels.ADC_IN, _adc_in)
+
+
+class UART:
+    """Its receive buffer is bounded as on the chip: what does not fit is lost."""
+
+    def __init__(
+        self, id, baudrate=115200, *, bits=8, parity=None, stop=1, tx=-1, rx=-1, txbuf=256, rxbuf=256, timeout=0, **more
+    ):
+        self._id = id
+        self._fifo = bytearray(rxbuf)
+        self._view = memoryview(self._fifo)
+        self._start = 0
+        self._end = 0
+        _uarts[id] = self
+        self.init(baudrate)
+
+    def init(self, baudrate=115200, **more):
+        _hw.emit(_channels.UART_OPEN, self._id, struct.pack("<I", baudrate), False)
+
+    def deinit(self):
+        _uarts.pop(self._id, None)
+
+    def any(self):
+        return self._end - self._start
+
+    def _receive(self, data):
+        n = len(data)
+        if self._start:
+            if self._start == self._end:
+                self._start = self._end = 0
+            elif self._end + n > len(self._fifo):
+                kept = self._end - self._start
+                self._fifo[:kept] = self._view[self._start : self._end]
+                self._start, self._end = 0, kept
+        n = min(n, len(self._fifo) - self._end)
+        self._fifo[self._end : self._end + n] = data[:n]
+        self._end += n
+
+    def readinto(self, buf, nbytes=-1):
+        n = min(self._end - self._start, len(buf))
+        if 0 <= nbytes < n:
+            n = nbytes
+        if not n:
+            return None
+        buf[:n] = self._view[self._start : self._start + n]
+        self._start += n
+        return n
+
+    def read(self, nbytes=-1):
+        n = self._end - self._start
+        if 0 <= nbytes < n:
+            n = nbytes
+        if not n:
+            return None
+        data = bytes(self._view[self._start : self._start + n])
+        self._start += n
+        return data
+
+    def readline(self):
+        for i in range(self._start, self._end):
+            if self._fifo[i] == 10:
+                return self.read(i + 1 - self._start)
+        return None
+
+    def write(self, data):
+        _hw.emit(_channels.UART_TX, self._id, data)
+        return len(data)
+
+    def flush(self):
+        pass
+
+    def ioctl(self, request, arg):
+        if request == _MP_STREAM_POLL:
+            ready = arg & _POLLOUT
+            if arg & _POLLIN and self._end > self._start:
+                ready |= _POLLIN
+            return ready
+        if request == _MP_STREAM_CLOSE:
+            return 0
+        return -1
+
+
+def _uart_rx(sub, payload):
+    uart = _uarts.get(sub)
+    if uart is not None:
+        uart._receive(payload)
+
+
+_hw.listen(_channels.UART_RX, _uart_rx)
+
+
+class WDT:
+    def __init__(self, id=0, timeout=5000):
+        _hw.watchdog(timeout)
+
+    def feed(self):
+        _hw.watchdog(0)
+
+
+def unique_id():
+    return _hw.unique_id
+
+
+def reset_cause():
+    return _hw.reset_cause
+
+
+def reset():
+    _hw.reset(HARD_RESET)
+
+
+def soft_reset():
+    _hw.reset(SOFT_RESET)
+
+
+def _sleep(kind, time_ms):
+    _hw.emit(_channels.SLEEP, kind, b"", False)
+    deadline = _hw.now + time_ms if time_ms is not None else 0xFFFFFFFFFFFFFFFF
+    _hw.advance(deadline)
+
+
+def lightsleep(time_ms=None):
+    _sleep(1, time_ms)
+    _hw.emit(_channels.SLEEP, 0, b"", False)
+
+
+def deepsleep(time_ms=None):
+    _sleep(2, time_ms)
+    _hw.reset(DEEPSLEEP_RESET)
+
+
+def idle():
+    pass
+
+
+def freq(hz=None):
+    return 160_000_000

@@ -1,0 +1,102 @@
+"""MicroPython's `network`: cellular by PPP, Ethernet by LAN, Wi-Fi by WLAN. Whether there is a link, the engine says."""
+
+import _channels
+import _hw
+
+STA_IF = 0
+AP_IF = 1
+PHY_LAN8720 = 1
+PHY_GENERIC = 7
+
+_up = {}
+_nics = {}
+
+
+def _link(sub, payload):
+    _up[sub] = payload[0]
+
+
+_hw.listen(_channels.LINK, _link)
+
+
+def any_up():
+    """For `socket`: whether some interface has a route."""
+    for kind, nic in _nics.items():
+        if nic._active and _up.get(kind):
+            return True
+    return False
+
+
+class _Nic:
+    _kind = 0
+
+    def __init__(self, *args, **kwargs):
+        self._active = False
+        _nics[self._kind] = self
+
+    def active(self, on=None):
+        if on is not None and bool(on) != self._active:
+            self._active = bool(on)
+            if not on:
+                self.disconnect()
+            elif self._kind == _channels.NIC_LAN:
+                _hw.emit(_channels.NIC, self._kind, b"\x01")
+        return self._active
+
+    def connect(self, *args, **kwargs):
+        _hw.emit(_channels.NIC, self._kind, b"\x01")
+
+    def disconnect(self):
+        _up[self._kind] = 0
+        _hw.emit(_channels.NIC, self._kind, b"\x00")
+
+    def isconnected(self):
+        return bool(self._active and _up.get(self._kind))
+
+    def status(self, *args):
+        return 1 if self.isconnected() else 0
+
+    def ifconfig(self, *args):
+        return ("10.0.0.2", "255.255.255.0", "10.0.0.1", "10.0.0.1")
+
+    def ipconfig(self, *args, **kwargs):
+        return ("10.0.0.2", "255.255.255.0")
+
+    def config(self, *args, **kwargs):
+        return None
+
+
+class PPP(_Nic):
+    """Takes the modem's UART over once the modem has answered CONNECT; what then flows on that UART is PPP's own."""
+
+    _kind = _channels.NIC_PPP
+
+    SEC_NONE = 0
+    SEC_PAP = 1
+    SEC_CHAP = 2
+
+    def __init__(self, stream):
+        super().__init__()
+        self._stream = stream
+
+    def poll(self):
+        pass
+
+
+class LAN(_Nic):
+    _kind = _channels.NIC_LAN
+
+
+class WLAN(_Nic):
+    _kind = _channels.NIC_WLAN
+
+    def scan(self):
+        return []
+
+
+def hostname(name=None):
+    return name
+
+
+def country(code=None):
+    return code

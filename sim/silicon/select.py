@@ -1,0 +1,49 @@
+"""MicroPython's `select` on virtual time: asks each stream's own `ioctl`, and only then lets time move."""
+
+import _hw
+
+POLLIN = 1
+POLLOUT = 4
+POLLERR = 8
+POLLHUP = 16
+
+_MP_STREAM_POLL = 3
+
+
+class poll:
+    def __init__(self):
+        self._entries = {}
+
+    def register(self, stream, events=POLLIN | POLLOUT):
+        self._entries[id(stream)] = [stream, events]
+
+    def unregister(self, stream):
+        self._entries.pop(id(stream), None)
+
+    def modify(self, stream, events):
+        self._entries[id(stream)][1] = events
+
+    def _ready(self):
+        ready = None
+        for entry in self._entries.values():
+            events = entry[0].ioctl(_MP_STREAM_POLL, entry[1])
+            if events > 0:
+                if ready is None:
+                    ready = []
+                ready.append((entry[0], events))
+        return ready
+
+    def ipoll(self, timeout=-1, flags=0):
+        deadline = _hw.now + timeout if timeout >= 0 else 0xFFFFFFFFFFFFFFFF
+        while True:
+            ready = self._ready()
+            if ready:
+                return ready
+            if _hw.now >= deadline:
+                return ()
+            # An input may be an interrupt that made another task ready: like the real one, return to the loop then.
+            if _hw.advance(deadline):
+                return self._ready() or ()
+
+    def poll(self, timeout=-1):
+        return list(self.ipoll(timeout))
