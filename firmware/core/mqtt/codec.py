@@ -194,6 +194,16 @@ class Decoder:
         """The topic of the PUBLISH, a copy."""
         return bytes(self.buf[2 : 2 + (self.buf[0] << 8 | self.buf[1])])
 
+    def topic_is(self, topic):
+        """Whether the PUBLISH has this topic (bytes), without a copy."""
+        buf = self.buf
+        if buf[0] << 8 | buf[1] != len(topic):
+            return False
+        for i in range(len(topic)):
+            if buf[2 + i] != topic[i]:
+                return False
+        return True
+
     def payload(self):
         """The payload of the PUBLISH, a copy."""
         return bytes(self.buf[self.payload_at : self.end])

@@ -1,0 +1,237 @@
+"""Carries a session over a socket, with MicroPython's asyncio: connects, reads, writes, waits, and comes back for ever.
+
+What it guarantees: no polling and no sleeping for a condition (idle, it costs nothing but the keepalive); one write a packet;
+every wait for the network has a deadline; after a failure it tries again after a pause that doubles, with jitter, until a
+connection has held longer than the pause. A refused login or subscription waits longest.
+
+`open_socket()` gives a non-blocking socket on which `connect` was called, or raises OSError; a board makes it of its network
+(`tcp_opener` is enough for most). `jitter()` gives 0-65535 (`Jitter` follows from a seed, so that a simulated fleet repeats).
+MicroPython only: CPython's asyncio streams are others.
+"""
+
+import asyncio
+
+from ..port import const, ticks_diff, ticks_ms
+from .session import CLOSED, DISABLED, NO_REASON, REFUSED, TIMEOUT, UP
+
+# What `on_event(kind, detail)` is told.
+CONNECTED = const(1)  # logged in; detail: 1 when the broker had kept the session
+LOST = const(2)  # a connection ended or could not be made; detail: the reason (`session`)
+
+_BACKOFF_FIRST_MS = const(1000)
+_BACKOFF_MAX_MS = const(64000)
+_BACKOFF_REFUSED_MS = const(300000)
+_UNAVAILABLE = const(3)  # CONNACK: the broker is there but not ready [3.2.2.3]: not a refusal that lasts
+_IN_PROGRESS = (115, 119, 36, 11)  # EINPROGRESS of Linux, of lwIP ports, of BSD; EAGAIN
+
+
+class Jitter:
+    """Pseudo-random 16-bit numbers from a seed such as the device id, so that a fleet does not reconnect in step."""
+
+    def __init__(self, seed):
+        self._state = (seed ^ 0x5DEECE6) & 0x3FFFFFFF or 1
+
+    def __call__(self):
+        state = self._state
+        # xorshift on 30 bits: small integers on every port
+        state ^= (state << 13) & 0x3FFFFFFF
+        state ^= state >> 17
+        state ^= (state << 5) & 0x3FFFFFFF
+        self._state = state or 1
+        return state & 0xFFFF
+
+
+def tcp_opener(host, port):
+    """An `open_socket` for plain TCP. The address is looked up each time: it may change, and the lookup may fail."""
+
+    def open_socket():
+        import socket
+
+        info = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
+        sock = socket.socket(info[0], info[1], info[2])
+        sock.setblocking(False)
+        try:
+            sock.connect(info[-1])
+        except OSError as error:
+            if error.errno not in _IN_PROGRESS:
+                sock.close()
+                raise
+        return sock
+
+    return open_socket
+
+
+class Stream:
+    """`run()` as a task, `enable()` to begin, `disable()` to end the connection (before the modem sleeps), `notify()` when a
+    source has something new. `on_event` is called between packets and must not block."""
+
+    def __init__(self, session, open_socket, on_event, jitter, connect_timeout_ms=20000, rx_chunk=256):
+        self.session = session
+        self.attempts = 0
+        self._open_socket = open_socket
+        self._on_event = on_event
+        self._jitter = jitter
+        self._connect_timeout_ms = connect_timeout_ms
+        self._rx = bytearray(rx_chunk)
+        self._enabled = False
+        self._wake = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._backoff_ms = _BACKOFF_FIRST_MS
+        self._ended = False
+        self._since = None  # when the broker answered
+
+    @property
+    def connected(self):
+        return self.session.state == UP
+
+    def enable(self):
+        """Connect, and stay connected. At once: what went wrong before is forgotten."""
+        self._enabled = True
+        self._backoff_ms = _BACKOFF_FIRST_MS
+        self._wake.set()
+
+    def disable(self):
+        """End the connection and make no other. `on_event` tells when it has ended (LOST, DISABLED)."""
+        self._enabled = False
+        self._wake.set()
+
+    def notify(self):
+        """A source has something new to send."""
+        self._wake.set()
+
+    async def run(self):
+        """Keep the session up while enabled; never returns."""
+        while True:
+            while not self._enabled:
+                self._wake.clear()
+                await self._wake.wait()
+            self._since = None
+            await self._connection()
+            session = self.session
+            # A connection that broke as soon as it stood (another client under the same name?) does not end the backing off.
+            if self._since is not None and not 0 <= ticks_diff(ticks_ms(), self._since) < self._backoff_ms:
+                self._backoff_ms = _BACKOFF_FIRST_MS
+            self._on_event(LOST, session.reason)
+            if self._enabled:
+                await self._pause(session.reason == REFUSED and session.code != _UNAVAILABLE)
+
+    async def _pause(self, refused):
+        span = _BACKOFF_REFUSED_MS if refused else self._backoff_ms
+        self._backoff_ms = min(self._backoff_ms * 2, _BACKOFF_MAX_MS)
+        half = span >> 1
+        left = half + (half * self._jitter() >> 16)
+        # Only `disable` and `enable` cut a pause short, not new records.
+        mark = self._backoff_ms
+        while left > 0 and self._enabled and self._backoff_ms == mark:
+            self._wake.clear()
+            began = ticks_ms()
+            await self._sleep(left)
+            left -= ticks_diff(ticks_ms(), began)
+
+    async def _sleep(self, ms):
+        # Until the time has passed or something happened.
+        try:
+            await asyncio.wait_for_ms(self._wake.wait(), ms)
+        except asyncio.TimeoutError:
+            pass
+
+    async def _connection(self):
+        # One connection, from its socket to its end. `session.reason` says why it ended.
+        session = self.session
+        self.attempts += 1
+        try:
+            sock = self._open_socket()
+        except OSError:
+            session.reason = NO_REASON
+            session.stop(CLOSED)
+            return
+        wire = asyncio.StreamReader(sock)
+        session.start(ticks_ms())
+        self._ended = False
+        reader = None
+        try:
+            # The first packet goes as soon as the socket can be written, which is when it is connected.
+            n = session.next_packet(ticks_ms())
+            await self._write_rest(wire, session.tx[session.tx_at : session.tx_at + n], self._connect_timeout_ms)
+            reader = asyncio.create_task(self._read(wire))
+            await self._pump(wire)
+        except asyncio.TimeoutError:
+            session.stop(TIMEOUT)
+        except OSError:
+            session.stop(CLOSED)
+        finally:
+            if reader is not None:
+                reader.cancel()
+            if not self._enabled:
+                self._say_goodbye(sock)
+                session.stop(DISABLED)
+            session.stop(CLOSED)
+            sock.close()
+
+    async def _pump(self, wire):
+        # Sends what is there, then waits for something to happen or for time to pass.
+        session = self.session
+        while True:
+            self._wake.clear()
+            await self._flush(wire)
+            if self._ended or not self._enabled or not session.is_alive(ticks_ms()):
+                return
+            if not self._wake.is_set():
+                await self._sleep(session.due_ms(ticks_ms()))
+
+    async def _read(self, wire):
+        # Takes what comes and sends the answers to it; ends the connection by `_ended`.
+        session = self.session
+        rx = self._rx
+        try:
+            while True:
+                n = await wire.readinto(rx)
+                if n is None:
+                    continue
+                was_up = session.state == UP
+                if not n or not session.received(rx, n, ticks_ms()):
+                    break
+                if not was_up and session.state == UP:
+                    self._since = ticks_ms()
+                    self._on_event(CONNECTED, 1 if session.session_present else 0)
+                await self._flush(wire)
+        except asyncio.TimeoutError:
+            session.stop(TIMEOUT)
+        except OSError:
+            pass
+        finally:
+            # Also when the application raised: then the connection ends as well, rather than stay without a reader.
+            session.stop(CLOSED)
+            self._ended = True
+            self._wake.set()
+
+    async def _flush(self, wire):
+        # Write all that the session has, a packet at a time. The reader waits here too: nothing is read while nothing can be
+        # written, so answers never pile up.
+        session = self.session
+        lock = self._writing
+        await lock.acquire()
+        try:
+            while not self._ended:
+                n = session.next_packet(ticks_ms())
+                if not n:
+                    return
+                packet = session.tx[session.tx_at : session.tx_at + n]
+                done = wire.s.write(packet)
+                if done != n:
+                    await self._write_rest(wire, packet[done or 0 :], session.response_timeout_ms)
+        finally:
+            lock.release()
+
+    async def _write_rest(self, wire, packet, timeout_ms):
+        wire.out_buf = packet
+        await asyncio.wait_for_ms(wire.drain(), timeout_ms)
+
+    def _say_goodbye(self, sock):
+        session = self.session
+        n = session.goodbye()
+        if n and not self._writing.locked():
+            try:
+                sock.write(session.tx[session.tx_at : session.tx_at + n])
+            except OSError:
+                pass
