@@ -2,7 +2,8 @@
 
 May import the standard library and shapely, nothing of ours. Start at `world.World`; a scenario file becomes a
 `spec.WorldSpec` in `sim.scenario`. `town` (with `layout`, `buildings`, `streets`) is the map, `wearer` (with `motion`) the
-people, `gnss` (with `sky`, `sentences`) the receiver, `radio` and `cellular` the links, `hashing` the randomness, `plane` metres and degrees.
+people, `gnss` (with `sky`, `sentences`) the receiver, `radio` and `cellular` the links, `hashing` the randomness, `plane`
+metres and degrees.
 """
 
 from .cellular import Cellular

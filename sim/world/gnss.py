@@ -10,8 +10,8 @@ indoors from cold; a hot receiver indoors has a poor fix about a fifth of the ti
 
 Error (firmware.md), each axis, on top of a slow bias of 1.0 m with a correlation time of 20 min:
 open sky sigma 2 m, tau 60 s; street canyon sigma 8-15 m (drawn each 5 min), tau 60 s, plus jumps of 20-50 m that last
-10-40 s and take about 8 % of the time; between the two in proportion to `Truth.canyon`; indoors a fix is 20-80 m off. The noise and its
-autocorrelation: `hashing.Noise`.
+10-40 s and take about 8 % of the time; between the two in proportion to `Truth.canyon`; indoors a fix is 20-80 m off.
+The noise and its autocorrelation: `hashing.Noise`.
 """
 
 import math

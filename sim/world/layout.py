@@ -151,6 +151,7 @@ class _Builder:
         self.mark_junctions()
         nodes, edges = self.cut()
         river = [self.bend(x, self.river_y(x)) for x in _steps(-s, s, 25.0)]
+        river = [_beyond(river[1], river[0], 0.35 * s), *river, _beyond(river[-2], river[-1], 0.35 * s)]
         nodes, edges = _connected(nodes, edges)
         return Layout(nodes, edges, self.blocks, river, self.bend)
 
@@ -303,6 +304,12 @@ class _Builder:
         if a[1] == b[1] == 0.0:
             return (west if mx < 0 else east) if inner else ("Westbury Road" if mx < 0 else "Eastmoor Road")
         return (north if my > 0 else south) if inner else ("Northover Road" if my > 0 else "Weyford Road")
+
+
+def _beyond(p: Point, q: Point, metres: float) -> Point:
+    """Straight on from p through q."""
+    f = metres / math.dist(p, q)
+    return q[0] + (q[0] - p[0]) * f, q[1] + (q[1] - p[1]) * f
 
 
 def _steps(low: float, high: float, step: float) -> list[float]:

@@ -1,8 +1,8 @@
 """The satellites over the town: which ones, where in the sky, how strong. The same sky for every receiver of a world.
 
 Not an ephemeris: each satellite of a GPS-like (32, period 11 h 58 min) and a BeiDou-like (24, 12 h 53 min) set rises
-and sets on a smooth path, which gives 8 to 12 and 5 to 9 in view. C/N0 at 10-90° of elevation is 34-47 dB-Hz under an open sky (typical of a
-patch antenna; an ankle costs another 3 dB).
+and sets on a smooth path, which gives 8 to 12 and 5 to 9 in view. C/N0 at 10-90° of elevation is 35-44 dB-Hz under an
+open sky (typical of a patch antenna); what the ankle costs is in `sentences`.
 """
 
 import math

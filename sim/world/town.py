@@ -50,18 +50,26 @@ class Town:
     _routes: dict[tuple, Route] = field(default_factory=dict, repr=False)
 
     def place(self, name: str) -> Place:
-        """A place by its name, or any house by its address. KeyError when there is none; see `nearest_names`."""
+        """A place by its name, any house by its address, or a street by its name: its middle, in the open.
+
+        KeyError when there is none; see `nearest_names`.
+        """
         found = self.places.get(name)
         if found is None:
             for i, building in enumerate(self.buildings):
                 if building.name == name and building.street:
                     return self._in_building(name, "home", i)
-            raise KeyError(name)
+            edges = [e for e in self.streets.edges if e.name == name]
+            if not edges or not name:
+                raise KeyError(name)
+            edge = edges[len(edges) // 2]
+            middle = edge.points[len(edge.points) // 2]
+            return Place(name, "spot", middle, self.streets.nearest(middle), False)
         return found
 
     def nearest_names(self, name: str, count: int = 3) -> list[str]:
         """Names that look like `name`, best first."""
-        known = [*self.places, *(b.name for b in self.buildings if b.street)]
+        known = [*self.places, *(b.name for b in self.buildings if b.street), *sorted({e.name for e in self.streets.edges})]
         return difflib.get_close_matches(name, known, count, 0.5)
 
     def spot(self, lat: float, lon: float) -> Place:
@@ -202,15 +210,21 @@ def _name_places(town: Town) -> None:
         pick(core, name, "office", 90.0)
     for name in names.SHOPS:
         pick(core, name, "shop", 60.0)
+    houses = [i for i in uses.get("house", []) if 0.25 * half < math.hypot(*town.buildings[i].middle) < 0.85 * half]
     for i, name in enumerate(names.PUBS):
-        pick(core if i < 3 else uses.get("house", []), name, "pub", 150.0)
+        pick(
+            core if i < 3 else houses,
+            name,
+            "pub",
+            150.0,
+            near=town.layout.river[len(town.layout.river) // 2] if name == "The Millwheel" else None,
+        )
     for name in names.WORKS:
         pick(uses.get("works", []), name, "work")
     pick(uses.get("shop", []), names.SUPERMARKET, "shop")
     for name in names.SCHOOLS:
         pick(uses.get("school", []), name, "school", 200.0)
     pick(uses.get("hospital", []), names.HOSPITAL, "hospital")
-    houses = [i for i in uses.get("house", []) if math.hypot(*town.buildings[i].middle) > 0.25 * half]
     for _ in range(24):
         pick(houses, "", "home", 120.0)
     for name, ring in town.parks[:2]:
