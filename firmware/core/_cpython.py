@@ -9,6 +9,21 @@ def const(expr, /):
     return expr
 
 
+class micropython:
+    """The decorator of machine code leaves a function as it is."""
+
+    @staticmethod
+    def viper(function, /):
+        return function
+
+
+def ptr8(buffer, /):
+    return buffer
+
+
+ptr32 = ptr8
+
+
 def ticks_ms():
     return time.monotonic_ns() // 1_000_000 % _PERIOD
 
