@@ -1,0 +1,5 @@
+import sys
+
+from bridge.console.main import main
+
+sys.exit(main())

@@ -1,0 +1,83 @@
+// What the console calls things: events, modes, presence. One home for every word that stands for a code.
+
+const EVENTS = {
+  strap_cut: ["Strap cut", "critical"],
+  strap_closed: ["Strap closed", "good"],
+  zone_entered: ["Entered zone", "info"],
+  zone_left: ["Left zone", "info"],
+  zone_crossed: ["Crossed zone", "info"],
+  late_home: ["Not home at curfew", "warning"],
+  home: ["Home again", "good"],
+  presence: ["Presence", "info"],
+  mode: ["Mode", "info"],
+  battery_low: ["Battery low", "warning"],
+  battery: ["Battery", "info"],
+  charger_on: ["Charger on", "info"],
+  charger_off: ["Charger off", "info"],
+  mains_lost: ["Home unit: mains lost", "warning"],
+  mains_back: ["Home unit: mains back", "good"],
+  moved: ["Home unit moved", "warning"],
+  gnss_lost: ["No position", "warning"],
+  gnss_back: ["Position again", "good"],
+  journal_full: ["Records had to go", "critical"],
+  fault: ["Device fault", "warning"],
+  boot: ["Device started", "info"],
+};
+
+const PRESENCE = { home: "At home", not_home: "Out", unknown: "Whereabouts unknown" };
+const MODE = { gps: "GPS", rf: "Radio", unknown: "Mode unknown" };
+const MODE_LONG = { gps: "GPS: tracking by satellite", rf: "Radio: near the home unit", unknown: "unknown" };
+const CODES = { presence: ["unknown", "home", "not_home"], mode: ["unknown", "gps", "rf"] };
+
+export const presenceWord = (presence) => PRESENCE[presence] ?? PRESENCE.unknown;
+export const modeWord = (mode) => MODE[mode] ?? MODE.unknown;
+export const modeSentence = (mode) => MODE_LONG[mode] ?? MODE_LONG.unknown;
+
+const plain = (word) => String(word).replaceAll("_", " ");
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const named = (value, table) => (typeof value === "number" ? (CODES[table][value] ?? "unknown") : String(value ?? "unknown"));
+
+// {title, text, severity} of an event. An unknown kind is shown by its own name rather than not at all.
+export function describe(event) {
+  const detail = event.detail ?? {};
+  let [title, severity] = EVENTS[event.kind] ?? [capital(plain(event.kind)), "info"];
+  let text = "";
+  const zone = detail.zone ?? detail.name ?? detail.zone_name;
+  const zoneKind = detail.zone_kind ?? (detail.kind === "exclusion" || detail.kind === "inclusion" ? detail.kind : null);
+  if (event.kind.startsWith("zone_")) {
+    const into = event.kind !== "zone_left";
+    if (zoneKind === "exclusion") [title, severity] = into ? ["Entered exclusion zone", "critical"] : ["Left exclusion zone", "good"];
+    if (zoneKind === "inclusion") [title, severity] = into ? ["Back in inclusion zone", "good"] : ["Left inclusion zone", "critical"];
+    if (event.kind === "zone_crossed" && zoneKind === "exclusion") title = "Crossed exclusion zone";
+    text = zone ?? "";
+  } else if (event.kind === "late_home" || event.kind === "home") {
+    const late = detail.minutes_late ?? detail.late_min;
+    text = [detail.curfew ?? detail.name, late != null ? `${late} min late` : null].filter(Boolean).join(" · ");
+  } else if (event.kind === "presence") {
+    title = presenceWord(named(detail.presence ?? detail.to, "presence"));
+  } else if (event.kind === "mode") {
+    const mode = named(detail.mode ?? detail.to, "mode");
+    title = `Mode: ${modeWord(mode)}`;
+    text = detail.reason != null ? plain(detail.reason).replace(/^by /, "by ") : "";
+  } else if (event.kind.startsWith("battery")) {
+    const percent = detail.percent ?? detail.battery;
+    text = percent != null ? `${percent} %` : "";
+  } else {
+    text = detail.text ?? detail.reason ?? detail.cause ?? "";
+    text = typeof text === "string" ? plain(text) : String(text);
+  }
+  if (event.superseded) severity = "info";
+  return { title, text, severity };
+}
+
+export const isAlert = (event) => ["critical", "warning"].includes(describe(event).severity);
+
+// "Ada Quill" → "AQ"
+export function initials(name) {
+  const words = name.trim().split(/\s+/).filter(Boolean);
+  const letters = words.length > 1 ? [words[0], words[words.length - 1]] : words;
+  return letters.map((word) => Array.from(word)[0].toUpperCase()).join("") || "?";
+}
+
+export const kmh = (cms) => `${((cms * 36) / 1000).toFixed(1)} km/h`;
+export const metres = (dm) => (dm < 100 ? `${(dm / 10).toFixed(1)} m` : `${Math.round(dm / 10)} m`);
