@@ -11,10 +11,6 @@ from bridge.cases.conditions import Circle, Curfew, Point, Polygon, Strict, Week
 from bridge.cases.scheme import HomeUnitName, TagName, TimeZone
 from sim.moments import parse_clock, parse_duration, parse_moment
 
-EVENT_KINDS = (
-    "boot", "mode", "presence", "home", "late_home", "zone_entered", "zone_left", "strap_cut", "strap_closed",
-    "battery_low", "charger_on", "charger_off", "mains_lost", "mains_back", "gnss_lost", "gnss_back", "journal_full",
-)  # fmt: skip
 EventKind = Literal[
     "boot", "mode", "presence", "home", "late_home", "zone_entered", "zone_left", "strap_cut", "strap_closed",
     "battery_low", "charger_on", "charger_off", "mains_lost", "mains_back", "gnss_lost", "gnss_back", "journal_full",
@@ -48,10 +44,24 @@ def _stop(value: object) -> object:
     return {"place": value} if isinstance(value, str) else value
 
 
-Clock = Annotated[str, BeforeValidator(_checked(parse_clock))]
-Moment = Annotated[str, BeforeValidator(_checked(parse_moment))]
-Duration = Annotated[str | int, BeforeValidator(_checked(parse_duration))]
-LocalTime = Annotated[datetime, BeforeValidator(_local), PlainSerializer(lambda value: value.isoformat(), return_type=str)]
+def _text(pattern: str, description: str) -> Any:
+    """What an editor may check of a text that a parser of ours reads."""
+    return Annotated[str, Field(pattern=pattern, description=description)]
+
+
+_CLOCK = _text(r"^\d{1,2}:\d{2}(:\d{2})?$", 'A local clock time such as "14:20", in quotes.')
+_MOMENT = _text(r"^(day \d+ )?\d{1,2}:\d{2}(:\d{2})?$", 'A moment such as "14:20" (first day) or "day 2 07:15", in quotes.')
+_DURATION = _text(r"^(\d+[dhms] ?)+$", "A length of time such as 24h, 90m or 1d 12h; a plain number is seconds.")
+_START = _text(r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?$", "A local date and time without an offset.")
+
+Clock = Annotated[str, BeforeValidator(_checked(parse_clock), json_schema_input_type=_CLOCK)]
+Moment = Annotated[str, BeforeValidator(_checked(parse_moment), json_schema_input_type=_MOMENT)]
+Duration = Annotated[str | int, BeforeValidator(_checked(parse_duration), json_schema_input_type=_DURATION | int)]
+LocalTime = Annotated[
+    datetime,
+    BeforeValidator(_local, json_schema_input_type=_START),
+    PlainSerializer(lambda value: value.isoformat(), return_type=str),
+]
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 PlaceName = Annotated[str, Field(min_length=1, description='A place of the town, an address, or "home".')]
 
@@ -270,4 +280,4 @@ class ScenarioFile(Strict):
 def json_schema() -> dict[str, Any]:
     """The published schema of a scenario file."""
     schema = ScenarioFile.model_json_schema(by_alias=True, mode="validation")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Homeward scenario", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Homeward scenario"}

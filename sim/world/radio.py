@@ -9,7 +9,7 @@ function of place, time, seed and link.
 
 import math
 
-from .hashing import Noise, gauss_pair, stream
+from .hashing import Noise, gauss_pair, stream, uniform
 from .plane import distance_m
 
 SENSITIVITY_DBM = -97.0  # ESP32 at 1 Mbit/s, data sheet
@@ -72,7 +72,7 @@ def rssi_dbm(
 
 
 def _field(key: int, x: float, y: float) -> float:
-    """Noise of variance 1 over the plane, correlated over about _CELL_M (bilinear between hashed grid points)."""
+    """Noise of variance 1 over the plane, correlated over about _CELL_M (bilinear between uniform numbers on a hashed grid)."""
     x, y = x / _CELL_M, y / _CELL_M
     i, j = math.floor(x), math.floor(y)
     u, v = x - i, y - j
@@ -80,5 +80,5 @@ def _field(key: int, x: float, y: float) -> float:
     weights = (a * b, u * b, a * v, u * v)
     total = 0.0
     for w, p, q in zip(weights, (i, i + 1, i, i + 1), (j, j, j + 1, j + 1), strict=True):
-        total += w * gauss_pair(key, (p & 0xFFFFF) << 20 | (q & 0xFFFFF))[0]
+        total += w * uniform(key, (p & 0xFFFFF) << 20 | (q & 0xFFFFF), -1.7320508, 1.7320508)
     return total / math.sqrt(sum(w * w for w in weights))

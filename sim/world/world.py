@@ -9,10 +9,13 @@ from typing import Protocol
 from . import radio
 from .cellular import Cellular
 from .gnss import Receiver
+from .hashing import Noise, stream
 from .sky import Sky
 from .spec import PhysicalEvent, WorldSpec
 from .town import Place, Town, build_town
 from .wearer import Truth, Wearer
+
+_ROOM_LAT, _ROOM_LON = 2.5 / 111_195.0, 2.5 / 70_000.0
 
 
 class HasWorldSpec(Protocol):
@@ -45,6 +48,7 @@ class World:
         self.wearers: dict[str, Wearer] = {p.id: Wearer(spec, p, self.town) for p in spec.people}
         self.cellular = Cellular(spec.seed, spec.coverage_holes)
         self._sky = Sky(spec.seed)
+        self._rooms = {w.tag: Noise(stream(spec.seed, "rooms", w.tag), 900_000) for w in self.wearers.values()}
         self._by_tag = {w.tag: w for w in self.wearers.values()}
         self.home_units: dict[str, HomeUnit] = {
             w.home_unit: self._stand(w.home_unit, w) for w in self.wearers.values() if w.home_unit is not None
@@ -87,13 +91,20 @@ class World:
         return sorted(out, key=lambda e: (e.at_ms, e.device, e.kind))
 
     def tag_to_home_unit_dbm(self, tag: str, home_unit: str, tx_power_dbm: float, t_ms: int) -> float | None:
-        """Strength of a packet sent at t_ms between the two, either way; None when not heard."""
+        """Strength of a packet sent at t_ms between the two, either way; None when not heard.
+
+        At home the wearer goes about the rooms (2.5 m each way, over a quarter of an hour): too little for a map, not for radio.
+        """
         truth = self._by_tag[tag].truth(t_ms)
         unit = self.home_units[home_unit]
+        lat, lon = truth.lat, truth.lon
+        if truth.indoors and truth.place is not None:
+            north, east = self._rooms[tag].at(t_ms)
+            lat, lon = lat + north * _ROOM_LAT, lon + east * _ROOM_LON
         return radio.rssi_dbm(
             tx_power_dbm,
-            truth.lat,
-            truth.lon,
+            lat,
+            lon,
             unit.lat,
             unit.lon,
             truth.indoors,
