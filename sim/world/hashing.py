@@ -46,22 +46,21 @@ class Noise:
     lag h is pi/4 - 1/2 = 0.285, it is 1/e at 0.873 h and exactly 0 from 2 h on; so h = tau / 0.873.
     """
 
-    __slots__ = ("_cell", "_key", "_nodes", "step_ms")
+    __slots__ = ("_key", "_last", "step_ms")
 
     def __init__(self, key: int, tau_ms: float) -> None:
         self._key = key
         self.step_ms = max(1, round(tau_ms / 0.873))
-        self._cell: int | None = None
-        self._nodes = (0.0, 0.0, 0.0, 0.0)
+        self._last: tuple[int, tuple[float, float, float, float]] | None = None
 
     def at(self, t_ms: int) -> tuple[float, float]:
         """Both processes at t_ms."""
         cell, rest = divmod(t_ms, self.step_ms)
-        if cell != self._cell:  # a memory of the last cell only: it changes the speed, never the answer
-            self._nodes = gauss_pair(self._key, cell) + gauss_pair(self._key, cell + 1)
-            self._cell = cell
+        last = self._last
+        if last is None or last[0] != cell:  # a memory of the last cell only: it changes the speed, never the answer
+            self._last = last = (cell, gauss_pair(self._key, cell) + gauss_pair(self._key, cell + 1))
         f = rest / self.step_ms
         g = 1.0 - f
         scale = 1.0 / math.sqrt(f * f + g * g)
-        x0, y0, x1, y1 = self._nodes
+        x0, y0, x1, y1 = last[1]
         return (g * x0 + f * x1) * scale, (g * y0 + f * y1) * scale

@@ -8,6 +8,7 @@ function of place, time, seed and link.
 """
 
 import math
+from functools import lru_cache
 
 from .hashing import Noise, gauss_pair, stream, uniform
 from .plane import distance_m
@@ -18,7 +19,6 @@ WALL_DB, BODY_DB = 12.0, 8.0
 SHADOW_SPACE_DB, SHADOW_TIME_DB, FADING_DB, CLIP_DB = 2.4, 1.8, 2.0, 10.0
 _CELL_M, _TIME_TAU_MS = 4.0, 180_000
 
-_links: dict[tuple[int, str], tuple[int, int, Noise]] = {}
 
 
 def mean_rssi_dbm(tx_power_dbm: float, metres: float, indoors1: bool, indoors2: bool, same_building: bool) -> float:
@@ -55,20 +55,17 @@ def rssi_dbm(
     mean = mean_rssi_dbm(tx_power_dbm, metres, indoors1, indoors2, same_building)
     if mean + CLIP_DB < SENSITIVITY_DBM:
         return None
-    keys = _links.get((seed, link))
-    if keys is None:
-        if len(_links) > 4096:
-            _links.clear()
-        keys = _links[seed, link] = (
-            stream(seed, "shadow", link),
-            stream(seed, "fading", link),
-            Noise(stream(seed, "doors", link), _TIME_TAU_MS),
-        )
-    space, fading, doors = keys
+    space, fading, doors = _link(seed, link)
     change = SHADOW_SPACE_DB * _field(space, (lat1 - lat2) * 111_195.0, (lon1 - lon2) * 70_000.0)
     change += SHADOW_TIME_DB * doors.at(t_ms)[0] + FADING_DB * gauss_pair(fading, t_ms)[0]
     level = mean + max(-CLIP_DB, min(CLIP_DB, change))
     return level if level >= SENSITIVITY_DBM else None
+
+
+@lru_cache(maxsize=4096)
+def _link(seed: int, link: str) -> tuple[int, int, Noise]:
+    """The keys of shadowing in space and of fading, and shadowing in time, of a pair of devices."""
+    return stream(seed, "shadow", link), stream(seed, "fading", link), Noise(stream(seed, "doors", link), _TIME_TAU_MS)
 
 
 def _field(key: int, x: float, y: float) -> float:

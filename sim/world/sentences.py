@@ -30,8 +30,7 @@ class Sentences:
     def __init__(self, key: int) -> None:
         self._key = key
         self._kept: dict[tuple[int, int, bool], tuple[str, str, int, float]] = {}
-        self._day = -1
-        self._date = ""
+        self._last_day = (-1, "")
 
     def with_fix(
         self,
@@ -86,11 +85,12 @@ class Sentences:
 
     def _clock(self, t_utc_ms: int) -> tuple[str, str]:
         day, ms = divmod(t_utc_ms, 86_400_000)
-        if day != self._day:
-            self._date = datetime.fromtimestamp(day * 86_400, UTC).strftime("%d%m%y")
-            self._day = day
+        known, date = self._last_day
+        if known != day:
+            date = datetime.fromtimestamp(day * 86_400, UTC).strftime("%d%m%y")
+            self._last_day = (day, date)
         s, ms = divmod(ms, 1000)
-        return f"{s // 3600:02d}{s // 60 % 60:02d}{s % 60:02d}.{ms:03d}", self._date
+        return f"{s // 3600:02d}{s // 60 % 60:02d}{s % 60:02d}.{ms:03d}", date
 
     def _block(self, t_utc_ms: int, state: int, fix: bool, satellites: tuple[Satellite, ...]) -> tuple[str, str, int, float]:
         """(GSA text, GSV text, satellites used, HDOP) of a block."""

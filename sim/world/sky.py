@@ -33,16 +33,15 @@ class Sky:
                 self._paths.append(
                     (talker, n + 1, period, phase, uniform(key, i + 1, 35.0, 100.0), uniform(key, i + 2, 0, math.tau))
                 )
-        self._block: int | None = None
-        self._now: tuple[Satellite, ...] = ()
+        self._last: tuple[int, tuple[Satellite, ...]] | None = None
 
     def at(self, utc_ms: int) -> tuple[Satellite, ...]:
-        """The satellites above 5°, strongest talker order kept, for the block of time that utc_ms lies in."""
+        """The satellites above 5°, GPS first, for the block of time that utc_ms lies in."""
         block = utc_ms // BLOCK_MS
-        if block != self._block:
-            self._now = tuple(self._above(block * BLOCK_MS))
-            self._block = block
-        return self._now
+        last = self._last
+        if last is None or last[0] != block:
+            self._last = last = (block, tuple(self._above(block * BLOCK_MS)))
+        return last[1]
 
     def _above(self, utc_ms: int) -> list[Satellite]:
         out: list[Satellite] = []
