@@ -81,8 +81,8 @@ class Uplink:
         self._backoff = 0
         self._flush = 0  # everything up to this sequence number goes without waiting for the report interval
         self._last_report = None
-        self._buf = None  # for carriers without a buffer of their own
-        self._view = None
+        self._buf = bytearray(0)  # for carriers without a buffer of their own
+        self._view = memoryview(self._buf)
 
     @property
     def drained(self):
@@ -222,7 +222,7 @@ class Uplink:
         if token < 0:
             return None
         size = message.HEADER + max_records * SIZE + message.TAG_LENGTH
-        if self._view is None or len(self._view) < size:
+        if len(self._buf) < size:
             self._buf = bytearray(size)
             self._view = memoryview(self._buf)
         n = self.render(token, self._view)
