@@ -57,8 +57,8 @@ class Journal(Ring):
                 return False
             if is_intact(self._buf):
                 break
-            if any(self._buf):
-                self._program(block, slot * SIZE, bytes(SIZE))
+            if any(self._buf) and not self._program(block, slot * SIZE, bytes(SIZE)):
+                return False
         return True
 
     def _is_blank(self):
