@@ -20,7 +20,6 @@ SHADOW_SPACE_DB, SHADOW_TIME_DB, FADING_DB, CLIP_DB = 2.4, 1.8, 2.0, 10.0
 _CELL_M, _TIME_TAU_MS = 4.0, 180_000
 
 
-
 def mean_rssi_dbm(tx_power_dbm: float, metres: float, indoors1: bool, indoors2: bool, same_building: bool) -> float:
     """Without shadowing and fading."""
     exponent = EXPONENT_INDOORS if same_building else EXPONENT_OPEN

@@ -11,10 +11,11 @@ from .hashing import uniform
 from .sky import BLOCK_MS, Satellite
 
 GSA_MODE = {"open": 0, "canyon": 1, "inside": 2}  # the kinds of sky a block's text is kept for
-# dB lost on the ankle, and how far off the strength may be, by kind of sky; a canyon hides what is low, a roof weakens all.
+# dB lost on the ankle, and how far off the strength may be, by kind of sky; a canyon hides what is low, and what
+# stands across the street below 60°; a roof weakens all; the leg hides a third of the horizon up to 45°.
 _LOSS = (3.0, 6.0, 19.0)
 _SPREAD = (2.5, 5.0, 6.0)
-_MASK_DEG = (10, 30, 15)
+_MASK_DEG = (10, 25, 15)
 _USABLE_DBHZ = 22.0
 
 
@@ -105,13 +106,18 @@ class Sentences:
     def _text(self, block: int, state: int, fix: bool, satellites: tuple[Satellite, ...]) -> tuple[str, str, int, float]:
         heard: list[tuple[Satellite, int]] = []
         used: list[Satellite] = []
+        axis = uniform(self._key, -1 - block // 12, 0.0, math.tau)  # the way the street runs, or the leg is, for two minutes
         for s in satellites:
             draw = uniform(self._key, (block // 3) * 256 + s.number + (64 if s.talker == "BD" else 0), -1.0, 1.0)
             strength = s.strength - _LOSS[state] + draw * _SPREAD[state]
-            if s.elevation < _MASK_DEG[state]:
+            turn = math.radians(s.azimuth) - axis
+            behind_leg = math.cos(turn) > 0.5 and s.elevation < 45
+            across = state == GSA_MODE["canyon"] and abs(math.sin(turn)) > 0.5 and s.elevation < 60
+            hidden = behind_leg or across or s.elevation < _MASK_DEG[state]
+            if hidden:
                 strength -= 14.0
             heard.append((s, max(0, round(strength))))
-            if strength >= _USABLE_DBHZ and s.elevation >= _MASK_DEG[state]:
+            if strength >= _USABLE_DBHZ and not hidden:
                 used.append(s)
         if fix and len(used) < 4:  # a fix has satellites: the best ones then
             used = [s for s, _ in sorted(heard, key=lambda pair: -pair[1])[:4]]
