@@ -11,10 +11,12 @@ runs this file with integers that object.
     10  the names of the kinds
     16  KIND ... counters; V_*: what the last sentence said, -1 where it said nothing
     40  the sky: for each of 9 talkers epoch, second of the day, satellites in view, best C/N0
-    76  the 21 fields of the sentence (a GSV with a signal id has 21), three numbers each: digits before the point, seven digits after it, and the form
-        (0 empty, 1 malformed, 33 to 126 the one character that it holds, 128 + n a number with n digits before the point)
+    76  the 21 fields of the sentence (a GSV with a signal id has 21), three numbers each: digits before the point, seven
+        digits after it, and the form (0 empty, 1 malformed, 33 to 126 the one character that it holds, 128 + n a number
+        with n digits before the point)
    139  the names of the talkers
 """
+# pyright: reportInvalidTypeForm=false, reportGeneralTypeIssues=false
 
 from .port import MICROPYTHON, const
 
@@ -152,7 +154,7 @@ def scan(b: ptr8, i: int, n: int, s: ptr32) -> int:
                     s[p] = whole
                     s[p + 1] = frac
                     s[p + 2] = odd
-                if i - start > _BODY_MAX:
+                if i - start > _BODY_MAX + 1:  # the separator is not of the body
                     phase = 0
                     bad += 1
                 elif c == 42:
@@ -312,6 +314,7 @@ def decode(s: ptr32) -> int:
             if s[_FORM_1] == 0:  # a position of no time is no fix
                 return 0
             axis = 0
+            anywhere = 0
             while axis < 2:
                 degrees = s[p] // 100
                 x = (s[p] - degrees * 100) * 10000000
@@ -324,6 +327,7 @@ def decode(s: ptr32) -> int:
                 if degrees == top and x != 0:
                     return 0
                 x = (x + 30) // 60 + degrees * 10000000
+                anywhere |= x
                 hemisphere = s[p + 5]
                 if hemisphere == 78 - 9 * axis:  # N, E
                     s[V_LAT + axis] = x
@@ -333,7 +337,7 @@ def decode(s: ptr32) -> int:
                     return 0
                 axis += 1
                 p += 6
-            if s[V_LAT] == 0 and s[V_LON] == 0:  # 0,0 is what a receiver sends that knows nothing
+            if anywhere == 0:  # 0,0 is what a receiver sends that knows nothing
                 return 0
             s[V_OK] = 1
 

@@ -22,7 +22,7 @@ try:
     from ._nmea_viper import STATE_SIZE, TALKER_WORDS, TYPE_WORDS
 except (SyntaxError, ValueError):  # an interpreter without machine code, such as the unix port on a 64-bit Arm
     from ._nmea_plain import *  # noqa: F403
-    from ._nmea_plain import STATE_SIZE, TALKER_WORDS, TYPE_WORDS
+    from ._nmea_plain import STATE_SIZE, TALKER_WORDS, TYPE_WORDS  # type: ignore
 
 
 def new_state():
