@@ -50,11 +50,15 @@ class Settings:
         for name in values:
             if name not in _RANGES:
                 raise SettingsError("%s: no such setting" % name)
+        self._values = {}
         for name, (default, low, high) in _RANGES.items():
             value = values.get(name, default)
             if not isinstance(value, int) or not low <= value <= high:
                 raise SettingsError("%s: got %r, expected %d to %d" % (name, value, low, high))
-            setattr(self, name, value)
+            self._values[name] = value
+
+    def __getattr__(self, name):
+        return self._values[name]
 
 
 def ranges():

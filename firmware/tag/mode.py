@@ -16,7 +16,6 @@ from ..core.record import (
 )
 
 
-
 class ModeMachine:
     """`mode` and `reason` (record.MODE_*). Times are ticks in ms; call `tick` at least every few minutes."""
 

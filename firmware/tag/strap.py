@@ -28,6 +28,6 @@ class Strap:
         return 1 if self.is_cut else -1
 
     @property
-    def settle_ms(self):
-        """After a change of the loop, look again after this long."""
-        return _BOUNCE_MS
+    def wait_ms(self):
+        """Look again after this long; 0: the loop is as it was told."""
+        return _BOUNCE_MS if self._differs else 0

@@ -68,17 +68,30 @@ class Air:
         """The devices that could hear it at all."""
         return [radio.device for radio, _ in self._peers[device.name]]
 
-    def bound(self, device: Device, t_ms: int, limit_ms: int) -> int:
-        """How far a device that acts next at t_ms may run without missing what a coupled peer may yet say."""
-        for radio, pair in self._peers[device.name]:
-            peer_ms = radio.device.activity_ms
-            if peer_ms >= limit_ms:
-                continue
-            if self._is_coupled(device.name, radio.device.name, pair, t_ms):
-                limit_ms = peer_ms
-            else:
-                limit_ms = min(limit_ms, max(peer_ms, pair.clear_until_ms))
-        return max(limit_ms, t_ms - 1) if limit_ms < t_ms else limit_ms
+    def coupled(self, device: Device, t_ms: int) -> tuple[list[Device], int]:
+        """The devices that it can reach at t_ms, directly or through others, and the time before which nobody joins them."""
+        clear_ms = ch.NEVER
+        found = {device.name: device}
+        queue = [device]
+        while queue:
+            one = queue.pop()
+            for radio, pair in self._peers[one.name]:
+                other = radio.device
+                if other.name in found:
+                    continue
+                if self._is_coupled(one.name, other.name, pair, t_ms):
+                    found[other.name] = other
+                    queue.append(other)
+                else:
+                    clear_ms = min(clear_ms, pair.clear_until_ms)
+        del found[device.name]
+        return list(found.values()), clear_ms
+
+    def may_hear(self, device: Device, t_ms: int) -> bool:
+        """Whether it listens at t_ms while somebody whom it may reach is advertising."""
+        if self._radios[device.name].scan_until_ms <= t_ms:
+            return False
+        return any(radio.segments and radio.segments[-1][1] for radio, _ in self._peers[device.name])
 
     def _is_coupled(self, one: str, other: str, pair: _Pair, t_ms: int) -> bool:
         if t_ms < pair.clear_until_ms:

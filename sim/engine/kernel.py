@@ -76,7 +76,7 @@ class Kernel:
     @property
     def time_ms(self) -> int:
         """The virtual time that every device has reached."""
-        return min((min(self._frontier(device), self._limit_ms) for device in self._devices.values()), default=self._limit_ms)
+        return min((min(self._acts_ms(device), self._limit_ms) for device in self._devices.values()), default=self._limit_ms)
 
     def candidate(self, device: Device) -> None:
         """Something changed that may let this device run."""
@@ -113,12 +113,8 @@ class Kernel:
 
     # Inside.
 
-    def _frontier(self, device: Device) -> int:
-        """A time that the device has at least reached."""
-        return self._network.bound(device, device.activity_ms - 1) + 1
-
     def _is_complete(self) -> bool:
-        return all(self._frontier(device) > self._limit_ms for device in self._devices.values())
+        return all(self._acts_ms(device) > self._limit_ms for device in self._devices.values())
 
     def _dispatch(self) -> None:
         if not self._candidates:
@@ -134,12 +130,10 @@ class Kernel:
 
     def _let_run(self, device: Device, lead_ms: int) -> None:
         while True:
-            activity_ms = device.activity_ms
-            bound_ms = min(lead_ms, max(activity_ms, device.now_ms) + HORIZON_MS)
+            bound_ms = min(lead_ms, max(device.activity_ms, device.now_ms) + HORIZON_MS)
             bound_ms = self._network.bound(device, bound_ms)
-            bound_ms = max(device.horizon_ms, self._air.bound(device, activity_ms, bound_ms))
-            filled_ms = self._circuits[device.name].fill(bound_ms)
-            self._air.fill(device, filled_ms)
+            bound_ms = max(device.horizon_ms, self._air_bound(device, bound_ms))
+            filled_ms = self._fill(device, bound_ms)
             if device.activity_ms <= filled_ms:
                 self._run(device, filled_ms)
                 return
@@ -148,6 +142,41 @@ class Kernel:
                 if bound_ms >= lead_ms and lead_ms < self._limit_ms:
                     self._leaders[device.name] = device
                 return
+
+    def _air_bound(self, device: Device, bound_ms: int) -> int:
+        """How far it may run before somebody in radio range could say something that it hears.
+
+        Until the first of them acts, what all of them advertise is known, so everybody can be told what it hears up to then;
+        that may make somebody act earlier. Beyond it, only those count on who can hear nothing meanwhile.
+        """
+        peers, clear_ms = self._air.coupled(device, max(device.activity_ms, device.now_ms))
+        bound_ms = min(bound_ms, clear_ms)
+        if not peers:
+            return bound_ms
+        first_ms = min(bound_ms, self._acts_ms(device), *map(self._acts_ms, peers))
+        for member in (device, *peers):
+            if not member.running:
+                self._fill(member, first_ms)
+        first_ms = min(first_ms, self._acts_ms(device), *map(self._acts_ms, peers))
+        for peer in peers:
+            acts_ms = self._acts_ms(peer)
+            if acts_ms >= bound_ms and peer.running:
+                continue
+            if acts_ms > first_ms and self._air.may_hear(peer, first_ms):
+                acts_ms = first_ms
+            elif acts_ms > first_ms and not peer.running:
+                acts_ms = min(self._circuits[peer.name].fill(min(acts_ms, bound_ms)), self._acts_ms(peer))
+            bound_ms = min(bound_ms, acts_ms)
+        return bound_ms
+
+    def _fill(self, device: Device, upto_ms: int) -> int:
+        upto_ms = self._circuits[device.name].fill(upto_ms)
+        self._air.fill(device, upto_ms)
+        return upto_ms
+
+    def _acts_ms(self, device: Device) -> int:
+        """The earliest time at which it could do something, by what is known now."""
+        return self._network.bound(device, device.activity_ms - 1) + 1
 
     def _run(self, device: Device, horizon_ms: int) -> None:
         self.runs += 1

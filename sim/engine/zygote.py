@@ -30,7 +30,10 @@ def main(fd: int) -> None:
             os.read(wake_read, 4096)
             _report_ended(control)
         if control in ready:
-            message, fds, _, _ = socket.recv_fds(control, 65536, 3)
+            try:
+                message, fds, _, _ = socket.recv_fds(control, 65536, 3)
+            except ConnectionResetError:
+                return
             if not message:
                 return
             pid = os.fork()

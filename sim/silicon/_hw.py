@@ -51,6 +51,12 @@ def attach(pipe_in, pipe_out):
     _hand_over(now)
 
 
+def settle():
+    """Take the inputs that stand at this moment: pins and voltages are there before the first instruction."""
+    while _next <= now:
+        _deliver()
+
+
 def listen(channel, handler):
     """`handler(sub, payload)` is called for each input on the channel; the payload is a view that does not live on."""
     _listeners[channel] = handler

@@ -19,6 +19,9 @@ def start(pipe_in, pipe_out, folder, unique_id, reset_cause, firmware_path, appl
     _hw.reset_cause = int(reset_cause)
     sys.path.append(firmware_path)
     _hw.attach(int(pipe_in), int(pipe_out))
+    for peripheral in ("machine", "bluetooth", "network", "socket"):
+        __import__(peripheral)
+    _hw.settle()
     main = __import__(application + ".main")
     for part in application.split(".")[1:] + ["main"]:
         main = getattr(main, part)

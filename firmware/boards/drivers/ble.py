@@ -34,14 +34,14 @@ class Ble:
         self._ble.gap_advertise(interval_ms * 1000, advertisement, connectable=False)
 
     def quiet(self):
-        self._ble.gap_advertise(None)
+        self._ble.gap_advertise(None)  # pyright: ignore[reportArgumentType]: None stops it
 
     def listen(self, duration_ms):
         """Listen all of the time for `duration_ms`; 0: for ever."""
         self._ble.gap_scan(duration_ms, 30_000, 30_000, False)
 
     def deaf(self):
-        self._ble.gap_scan(None)
+        self._ble.gap_scan(None)  # pyright: ignore[reportArgumentType]: None stops it
 
     def pop(self, buf):
         if self._get == self._put:

@@ -28,5 +28,9 @@ class Gnss:
         self._wakeup.off()
         self.is_on = False
 
+    def any(self):
+        """How many bytes wait to be read."""
+        return self._uart.any()
+
     async def readinto(self, buf):
         return await self._reader.readinto(buf)

@@ -6,6 +6,8 @@ on the UEXT connector:
     tilt       36  rolling-ball switch to 3.3 V with a pull-down: changes while the unit is being moved
 """
 
+import asyncio
+
 import machine
 import network
 from esp32 import Partition
@@ -18,14 +20,16 @@ PHY_POWER, PHY_CLOCK, PHY_MDIO, PHY_MDC, PHY_ADDRESS = 12, 17, 18, 23, 0
 BATTERY_ADC, BATTERY_DIVIDER = 35, 2
 MAINS, TILT = 39, 36
 
+_LINK_S = 15
+
 NAME = "hmu_esp32_poe"
 
 
 class Ethernet:
-    """The link to the broker: always on."""
+    """The link to the broker."""
 
     def __init__(self):
-        self._lan = network.LAN(
+        self._lan = network.LAN(  # pyright: ignore[reportCallIssue]: the stub knows no ESP32 argument
             0,
             mdc=Pin(PHY_MDC),
             mdio=Pin(PHY_MDIO),
@@ -37,14 +41,19 @@ class Ethernet:
         )
 
     async def up(self):
+        """Wait for the cable and an address. False when there is none."""
         self._lan.active(True)
-        return self._lan.isconnected()
+        for _ in range(_LINK_S * 2):
+            if self.is_up():
+                return True
+            await asyncio.sleep_ms(500)
+        return False
 
     async def down(self):
         self._lan.active(False)
 
     def is_up(self):
-        return self._lan.isconnected()
+        return self._lan.isconnected()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class Board:

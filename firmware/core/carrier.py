@@ -1,0 +1,123 @@
+"""The direct way to the bridge: a link (cellular or Ethernet) brought up when wanted, and an MQTT session on it.
+
+When it is no longer wanted it stays until every record is receipted, or for `DRAIN_S` seconds, and only then hangs up: what
+is left goes by the other way. A link that cannot be had is tried again after a pause that doubles.
+"""
+
+import asyncio
+
+from . import ident, message
+from .mqtt.retained import Retained
+from .mqtt.session import Session
+from .mqtt.stream import LOST, Jitter, Stream, tcp_opener
+from .port import const, ticks_add, ticks_diff, ticks_ms
+from .version import VERSION
+
+DRAIN_S = const(60)
+_RETRY_FIRST_S = const(15)
+_RETRY_MAX_S = const(600)
+_OFFLINE = b'{"online":false}'
+
+
+class Carrier:
+    """`run` is a task. `want(True)` brings the link up; `is_off` is true when it is down and nothing of it is under way.
+
+    `sources` beside the uplink, and `on_relay(view, n)` for messages that are not for this device itself, serve a home unit.
+    """
+
+    def __init__(self, link, provision, board_name, uplink, sources=(), on_relay=None):
+        settings = provision.settings
+        shard, name = provision.shard, provision.name
+        self.is_off = True
+        self._link = link
+        self._uplink = uplink
+        self._on_relay = on_relay
+        self._wanted = False
+        self._changed = asyncio.Event()
+        online = b'{"online":true,"version":"%s","board":"%s"}' % (VERSION.encode(), board_name.encode())
+        state_topic = ident.topic(shard, name, ident.STATE).encode()
+        session = Session(
+            name.encode(),
+            name.encode(),
+            provision.password.encode(),
+            ident.topic(shard, name, ident.DOWN).encode(),
+            [Retained(state_topic, online), uplink] + list(sources),
+            self._on_message,
+            will_topic=state_topic,
+            will=_OFFLINE,
+            window=4,
+            keepalive_s=settings.keepalive_s,
+            payload_size=message.HEADER + settings.batch_records * 32 + message.TAG_LENGTH,
+        )
+        opener = tcp_opener(provision.host, provision.port)
+        self.stream = Stream(session, opener, self._on_event, Jitter(provision.device))
+
+    def want(self, on):
+        """Whether the direct way is to be used."""
+        if on != self._wanted:
+            self._wanted = on
+            self._changed.set()
+
+    def notify(self):
+        """There is something new to send."""
+        self.stream.notify()
+        self._changed.set()
+
+    async def run(self):
+        """Never returns."""
+        retry_s = _RETRY_FIRST_S
+        while True:
+            while not self._wanted:
+                await self._wait(-1)
+            self.is_off = False
+            if await self._link.up():
+                retry_s = _RETRY_FIRST_S
+                self.stream.enable()
+                while self._wanted and self._link.is_up():
+                    await self._wait(-1)
+                if not self._wanted:
+                    await self._drain()
+                await self._hang_up()
+            else:
+                deadline = ticks_add(ticks_ms(), retry_s * 1000)
+                retry_s = min(2 * retry_s, _RETRY_MAX_S)
+                while self._wanted and ticks_diff(deadline, ticks_ms()) > 0:
+                    await self._wait(ticks_diff(deadline, ticks_ms()))
+            self.is_off = not self._wanted
+
+    async def _drain(self):
+        deadline = ticks_add(ticks_ms(), DRAIN_S * 1000)
+        while not self._uplink.drained and not self._wanted and self._link.is_up():
+            left = ticks_diff(deadline, ticks_ms())
+            if left <= 0:
+                return
+            self._uplink.urgent = True
+            self.stream.notify()
+            await self._wait(min(left, 5000))
+
+    async def _hang_up(self):
+        self.stream.disable()
+        while self.stream.connected:
+            await self._wait(1000)
+        await self._link.down()
+
+    async def _wait(self, ms):
+        self._changed.clear()
+        if ms < 0:
+            await self._changed.wait()
+            return
+        try:
+            await asyncio.wait_for_ms(self._changed.wait(), ms)
+        except asyncio.TimeoutError:
+            pass
+
+    def _on_event(self, kind, detail):
+        if kind == LOST:
+            self._changed.set()
+
+    def _on_message(self, view, n):
+        if self._on_relay is not None and self._on_relay(view, n):
+            return True
+        self._uplink.on_down(view, n, ticks_ms())
+        self._changed.set()
+        return True

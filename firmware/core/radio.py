@@ -1,0 +1,110 @@
+"""Either end of the household's radio link: frames in and out, sealed messages in fragments, acknowledgements.
+
+Holds what tag and home unit do alike: open what was heard, answer fragments, and get one message at a time across. What a
+frame means is for the owner: `on_frame(kind, sender, frame, rssi, is_new)`, and `on_message(sender, data, n, slot)` for a sealed
+message that came in fragments, with the slot it is for or from. `is_ours(sender)`: whether to listen to it at all.
+"""
+
+import asyncio
+
+from .frame import ACK, BODY, DUPLICATE, FRAGMENT, FRESH, SIZE, FrameOpener, FrameSealer, kind_of, sender_of, to_advertisement
+from .link import DONE, SENDING, Reassembler, Sender
+from .message import sealed_length
+from .port import const, ticks_ms
+
+FRAME_MS = const(100)  # on the air before the next frame: three or four advertisements, one of which gets through
+_FRAME_INTERVAL_MS = const(30)
+_ACK_MS = const(200)
+
+
+class Radio:
+    """`ble` is a board's `Ble`. One `say` at a time; `attend` handles all that was heard so far."""
+
+    def __init__(self, ble, rf_key, device, counter, on_frame, on_message, is_ours):
+        self.opener = FrameOpener(rf_key, device)
+        self._sealer = FrameSealer(rf_key, device, counter)
+        self._ble = ble
+        self._on_frame = on_frame
+        self._on_message = on_message
+        self._is_ours = is_ours
+        self._reassembler = Reassembler()
+        self._frame = bytearray(SIZE)
+        self._out = bytearray(SIZE)
+        self._advertisement = None
+        self._ack_until = 0
+        self._acks = []  # frames of acknowledgements to be said
+        self.sender = Sender(0)
+
+    def attend(self):
+        """Open and hand on everything in the ring. Returns how many authentic frames there were."""
+        frame = self._frame
+        authentic = 0
+        while True:
+            rssi = self._ble.pop(frame)
+            if rssi is None:
+                return authentic
+            result = self.opener.open(frame)
+            if result != FRESH and result != DUPLICATE:
+                continue
+            sender = sender_of(frame)
+            if not self._is_ours(sender):
+                continue
+            authentic += 1
+            kind = kind_of(frame)
+            if kind == FRAGMENT:
+                if result == FRESH:
+                    self._fragment(sender, frame)
+            elif kind == ACK:
+                if result == FRESH:
+                    self.sender.on_ack(frame, ticks_ms())
+            self._on_frame(kind, sender, frame, rssi, result == FRESH)
+
+    def _fragment(self, sender, frame):
+        whole = self._reassembler.feed(sender, frame, ticks_ms())
+        if self._reassembler.ack_due and len(self._acks) < 4:
+            ack = bytearray(SIZE)
+            self._reassembler.ack_into(ack)
+            self._acks.append(ack)
+        if whole is not None:
+            self._on_message(sender, whole, sealed_length(whole), frame[BODY + 1] & 0x0F)
+
+    @property
+    def has_answers(self):
+        """Whether acknowledgements wait to be said."""
+        return bool(self._acks)
+
+    async def answer(self):
+        """Say the acknowledgements that are due."""
+        while self._acks:
+            await self.say(self._acks.pop(0), ACK, _ACK_MS)
+
+    async def say(self, frame, kind, ms, interval_ms=_FRAME_INTERVAL_MS):
+        """Seal a frame whose body is written and advertise it for `ms`. False when there is no counter to be had."""
+        if not self.show(frame, kind, interval_ms):
+            return False
+        await asyncio.sleep_ms(ms)
+        self._ble.quiet()
+        return True
+
+    def show(self, frame, kind, interval_ms):
+        """Seal a frame and advertise it until something else is said."""
+        if not self._sealer.seal(frame, kind):
+            return False
+        self._advertisement = to_advertisement(frame, self._advertisement)
+        self._ble.advertise(self._advertisement, interval_ms)
+        return True
+
+    async def send(self, sealed, n, slot, hear):
+        """Get a sealed message across in fragments. `hear(ms)` listens and attends for that long. True when acknowledged."""
+        sender = self.sender = Sender(slot, FRAME_MS)
+        sender.start(sealed, n, ticks_ms())
+        while sender.state == SENDING:
+            index = sender.poll(ticks_ms())
+            if index >= 0:
+                sender.body_into(self._out, index)
+                if not await self.say(self._out, FRAGMENT, FRAME_MS):
+                    return False
+                await hear(0)
+            else:
+                await hear(min(max(sender.wait_ms(ticks_ms()), 10), 100))
+        return sender.state == DONE

@@ -1,0 +1,170 @@
+"""The tag's end of the household's radio: listens for the home unit's beacons, and at home hands it the records.
+
+Each interval it listens for a short window. In RF mode it then makes itself heard (status), fetches what waits for it, and
+passes on what the journal holds, a few records a message. After each message it listens on: the bridge's receipt comes back
+the same way, mostly within a second or two.
+"""
+
+import asyncio
+
+from ..core.frame import (
+    BEACON,
+    CHARGING,
+    MOVING,
+    SIZE,
+    STATUS,
+    STRAP_OK,
+    counter_of,
+    pack_status,
+    parse_beacon,
+)
+from ..core.link import RECORDS_PER_RELAY
+from ..core.port import const, ticks_add, ticks_diff, ticks_ms
+from ..core.radio import Radio
+from ..core.record import MODE_RF
+from ..core.uplink import token_of
+
+_RECEIPT_MS = const(4000)  # listening for the receipt: home unit to broker to bridge and back takes well under a second
+_FETCH_MS = const(2500)
+
+
+class HomeLink:
+    """`run` is a task. `tag` is the application: `mode`, `strap_is_cut`, `charging`, `moving`, `battery`, `mode_changed()`,
+    `attend()` (called each round), `may_relay`."""
+
+    def __init__(self, ble, provision, counter, modes, uplink, journal, tag):
+        self._ble = ble
+        self._settings = provision.settings
+        self._slot = provision.slot
+        self._home_unit = provision.partners[0] if provision.partners else 0
+        self._modes = modes
+        self._uplink = uplink
+        self._journal = journal
+        self._tag = tag
+        self._radio = Radio(ble, provision.rf_key, provision.device, counter, self._on_frame, self._on_message, self._is_ours)
+        self._frame = bytearray(SIZE)
+        self._wake = asyncio.Event()
+        self._waiting_for_us = False
+        self._status_at = ticks_ms()
+        self._status_due = False
+        self._got_down = False
+
+    def notify(self):
+        """There is something that should not wait for the next round."""
+        self._wake.set()
+
+    async def run(self):
+        """Never returns."""
+        settings = self._settings
+        tag = self._tag
+        while True:
+            began = ticks_ms()
+            await self._listen(settings.scan_window_ms)
+            if self._modes.tick(ticks_ms()):
+                tag.mode_changed()
+            tag.attend()
+            if tag.mode == MODE_RF:
+                await self._be_home()
+            interval_s = settings.scan_home_s if tag.mode == MODE_RF else settings.scan_away_s
+            await self._rest(began, interval_s * 1000)
+
+    def status_due(self):
+        """The tag's state changed: say so in the next round."""
+        self._status_due = True
+        self._wake.set()
+
+    async def _rest(self, began, interval_ms):
+        while True:
+            left = interval_ms - ticks_diff(ticks_ms(), began)
+            if left <= 0:
+                return
+            self._wake.clear()
+            try:
+                await asyncio.wait_for_ms(self._wake.wait(), left)
+            except asyncio.TimeoutError:
+                return
+            if self._tag.mode == MODE_RF:
+                return
+
+    async def _be_home(self):
+        now = ticks_ms()
+        late = ticks_diff(now, self._status_at) >= self._settings.status_s * 1000
+        if self._status_due or late or self._waiting_for_us:
+            fetch = self._waiting_for_us
+            self._status_due = self._waiting_for_us = False
+            self._status_at = now
+            self._ble.listen(_FETCH_MS)
+            if await self._say_status() and fetch:
+                await self._hear_for(_FETCH_MS)
+            self._ble.deaf()
+        while self._tag.may_relay and self._tag.mode == MODE_RF:
+            message = self._uplink.next_message(RECORDS_PER_RELAY, ticks_ms())
+            if message is None:
+                return
+            if not await self._relay(message):
+                return
+
+    async def _relay(self, message):
+        sealed, n = message
+        token = token_of(sealed)
+        self._ble.listen(0)
+        delivered = await self._radio.send(sealed, n, self._slot, self._hear)
+        if delivered:
+            self._uplink.acked(token, ticks_ms())
+            self._got_down = False
+            await self._hear_for(_RECEIPT_MS)
+        else:
+            self._uplink.failed(token, ticks_ms())
+        self._ble.deaf()
+        return delivered
+
+    async def _say_status(self):
+        tag = self._tag
+        flags = (0 if tag.strap_is_cut else STRAP_OK) | (CHARGING if tag.charging else 0) | (MOVING if tag.moving else 0)
+        battery = 255 if tag.battery is None else tag.battery
+        pack_status(self._frame, self._slot, flags, battery, tag.mode, self._journal.next_seq - 1)
+        return await self._radio.say(self._frame, STATUS, 100)
+
+    async def _listen(self, ms):
+        self._ble.listen(ms)
+        await asyncio.sleep_ms(ms)
+        self._radio.attend()
+
+    async def _hear(self, ms):
+        # Listen for so long, or until something is heard, and answer what wants an answer.
+        if ms:
+            try:
+                await asyncio.wait_for_ms(self._ble.heard.wait(), ms)
+            except asyncio.TimeoutError:
+                pass
+        self._radio.attend()
+        if self._radio.has_answers:
+            await self._radio.answer()
+
+    async def _hear_for(self, ms):
+        # Until a message for us came down and was answered, or the time is up.
+        deadline = ticks_add(ticks_ms(), ms)
+        self._got_down = False
+        while not self._got_down:
+            left = ticks_diff(deadline, ticks_ms())
+            if left <= 0:
+                return
+            await self._hear(left)
+
+    def _is_ours(self, sender):
+        return sender == self._home_unit
+
+    def _on_frame(self, kind, sender, frame, rssi, is_new):
+        if kind != BEACON:
+            return
+        _, _, pending = parse_beacon(frame)
+        if pending >> self._slot & 1:
+            self._waiting_for_us = True
+        if self._modes.heard(ticks_ms(), counter_of(frame), rssi):
+            self._tag.mode_changed()
+            self._status_due = True
+
+    def _on_message(self, sender, data, n, slot):
+        if slot == self._slot:
+            self._got_down = True
+            self._uplink.on_down(data, n, ticks_ms())

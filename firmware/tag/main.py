@@ -1,0 +1,164 @@
+"""The ankle tag's composition root: builds the parts, wires them, and starts their tasks."""
+
+import asyncio
+
+from ..boards import this_board
+from ..core import ident, record
+from ..core.battery import Stages, percent
+from ..core.carrier import Carrier
+from ..core.clock import Clock
+from ..core.frame import Counter
+from ..core.journal import Journal
+from ..core.port import const, ticks_diff, ticks_ms
+from ..core.provision import Provision
+from ..core.recorder import Recorder
+from ..core.seal import Ccm
+from ..core.uplink import Uplink
+from .home import HomeLink
+from .mode import ModeMachine
+from .strap import Strap
+from .tracker import Tracker
+
+_PROVISION_MAX = const(1024)
+
+
+class Tag:
+    """What the tag knows of itself, and what happens when that changes."""
+
+    def __init__(self, board):
+        provision = Provision(board.store.blob("provision", _PROVISION_MAX))
+        settings = provision.settings
+        self._board = board
+        self._settings = settings
+        boots = board.store.number("boots") + 1
+        board.store.keep_number("boots", boots)
+        now = ticks_ms()
+
+        self.battery = None
+        self.charging = board.is_charging()
+        self.moving = board.is_moving()
+        self._battery_mv = 0
+        self._battery_at = now
+        self._stages = Stages()
+        self._heartbeat_at = now
+        self._strap = Strap(board.strap_is_closed(), now)
+
+        self._modes = ModeMachine(settings, now)
+        self._clock = Clock()
+        self._journal = Journal(board.journal_device())
+        if not self._journal.mount():
+            raise OSError("the journal's partition cannot be used")
+        self._uplink = Uplink(
+            self._journal,
+            Ccm(provision.key),
+            provision.device,
+            provision.key_id,
+            topic=ident.topic(provision.shard, provision.name, ident.UP).encode(),
+            batch=settings.batch_records,
+            receipt_timeout_ms=settings.receipt_timeout_s * 1000,
+            report_interval_ms=settings.report_interval_s * 1000,
+        )
+        self._recorder = Recorder(self._journal, self._clock, boots, self, self._recorded)
+        self._carrier = Carrier(board.modem, provision, board.name, self._uplink)
+        counter = Counter(lambda: board.store.number("rf"), lambda limit: board.store.keep_number("rf", limit))
+        self._home = HomeLink(board.ble, provision, counter, self._modes, self._uplink, self._journal, self)
+        self._tracker = Tracker(board.gnss, settings, self._recorder, self._clock)
+        self._boots = boots
+
+    async def run(self):
+        """Never returns."""
+        self._check_battery(ticks_ms())
+        self._recorder.event(record.BOOT, self._board.reset_cause, self._boots)
+        if self._strap.is_cut:
+            self._recorder.event(record.STRAP_CUT)
+        self._changed = asyncio.ThreadSafeFlag()
+        self._board.on_change(lambda pin: self._changed.set())
+        self._watchdog = self._board.watchdog(self._settings.watchdog_s)
+        self._apply_mode()
+        await asyncio.gather(
+            self._tracker.run(),
+            self._tracker.read(),
+            self._carrier.run(),
+            self._carrier.stream.run(),
+            self._home.run(),
+            self._watch_inputs(),
+        )
+
+    # What others ask
+
+    @property
+    def mode(self):
+        return self._modes.mode
+
+    @property
+    def strap_is_cut(self):
+        return self._strap.is_cut
+
+    @property
+    def may_relay(self):
+        """Whether the home unit's way is the one to use: one way at a time."""
+        return self._carrier.is_off
+
+    # What others tell
+
+    def mode_changed(self):
+        """The mode machine has decided."""
+        self._recorder.event(record.MODE, self._modes.mode, self._modes.reason)
+        self._apply_mode()
+
+    def attend(self):
+        """Every radio round: the tag's slow duties, and proof that it lives."""
+        self._watchdog.feed()
+        self._clock.read()
+        now = ticks_ms()
+        if ticks_diff(now, self._battery_at) >= self._settings.battery_check_s * 1000:
+            self._check_battery(now)
+        if ticks_diff(now, self._heartbeat_at) >= self._settings.heartbeat_s * 1000:
+            self._recorder.event(record.STATUS, self._clock.uptime_s, self._battery_mv, False)
+        if self._carrier.is_off and self._uplink.due_ms(now) == 0:
+            self._home.notify()
+
+    def _apply_mode(self):
+        tracking = self._modes.mode != record.MODE_RF
+        if tracking:
+            self._uplink.recut(self._settings.batch_records, ticks_ms())
+        self._tracker.follow(tracking)
+        self._carrier.want(tracking)
+
+    def _recorded(self, urgent):
+        self._heartbeat_at = ticks_ms()
+        if urgent:
+            self._uplink.urgent = True
+        self._carrier.notify()
+        if urgent:
+            self._home.notify()
+
+    def _check_battery(self, now):
+        self._battery_at = now
+        self._battery_mv = self._board.battery.millivolts()
+        self.battery = percent(self._battery_mv)
+        if self._stages.update(self.battery):
+            self._recorder.event(record.BATTERY, self.battery, self._battery_mv)
+
+    async def _watch_inputs(self):
+        # Strap, charger and motion: told by interrupt, looked at again when the contact has settled.
+        strap, board = self._strap, self._board
+        while True:
+            await self._changed.wait()
+            while True:
+                change = strap.update(board.strap_is_closed(), ticks_ms())
+                if change:
+                    self._recorder.event(record.STRAP_CUT if change > 0 else record.STRAP_CLOSED)
+                    self._home.status_due()
+                if not strap.wait_ms:
+                    break
+                await asyncio.sleep_ms(strap.wait_ms)
+            self.moving = board.is_moving()
+            if board.is_charging() != self.charging:
+                self.charging = not self.charging
+                self._recorder.event(record.CHARGER_ON if self.charging else record.CHARGER_OFF, self._battery_mv, 0, False)
+
+
+def start():
+    """What the board's `main.py` calls."""
+    asyncio.run(Tag(this_board("tag")).run())

@@ -1,0 +1,132 @@
+"""When the receiver is on, and which of its epochs become fixes.
+
+Duty-cycled: the receiver is woken for each fix, the first epochs after a fix are let pass, and it sleeps again; its hot
+start takes a second. What no receiver under an open sky would say never becomes a fix. With `every_fix` the receiver stays
+on and each valid epoch is recorded: for replaying recorded receivers and for bench work.
+"""
+
+import asyncio
+
+from ..core.gnss import Receiver
+from ..core.port import const, ticks_add, ticks_diff, ticks_ms
+from ..core.record import GNSS_BACK, GNSS_LOST
+
+_LULL_MS = const(120)  # no byte for this long: the epoch's sentences are all there (one takes 75 ms at 9600 baud)
+_RADIUS_MAX_DM = const(3000)  # beyond 300 m a position says nothing that a zone could use (our own choice)
+
+
+def is_plausible(fix):
+    """Whether a valid epoch may become a fix: dated, from satellites, not 0,0 and not without accuracy (requirements.md
+    section 3, "Sentinels")."""
+    if not fix.valid or not fix.has_date or fix.date_doubtful or fix.estimated:
+        return False
+    if fix.pos[0] == 0 and fix.pos[1] == 0:
+        return False
+    return 0 < fix.radius_dm <= _RADIUS_MAX_DM
+
+
+class Tracker:
+    """`run` and `read` are tasks. `follow(True)` in GPS mode; `recorder` gets the fixes, `clock` the time."""
+
+    def __init__(self, gnss, settings, recorder, clock):
+        self._gnss = gnss
+        self._settings = settings
+        self._recorder = recorder
+        self._clock = clock
+        self._receiver = Receiver(self._on_epoch)
+        self._buf = bytearray(256)
+        self._following = False
+        self._seeking = False
+        self._good = 0
+        self._wake = asyncio.Event()
+        self._ever = False
+        self._lost = False
+        self.fixes = 0
+
+    def follow(self, on):
+        """Begin or end tracking."""
+        if on != self._following:
+            self._following = on
+            self._wake.set()
+
+    async def run(self):
+        """A fix each interval while following; never returns."""
+        settings = self._settings
+        while True:
+            while not self._following:
+                await self._pause(-1)
+            began = ticks_ms()
+            timeout_s = settings.fix_timeout_s if self._ever else settings.first_fix_timeout_s
+            await self._seek(timeout_s * 1000)
+            rest = settings.fix_interval_s * 1000 - ticks_diff(ticks_ms(), began)
+            if self._following and rest > 0 and not settings.every_fix:
+                await self._pause(rest)
+
+    async def read(self):
+        """Takes what the receiver sends; never returns."""
+        gnss = self._gnss
+        while True:
+            n = await gnss.readinto(self._buf)
+            if n:
+                self._receiver.feed(self._buf, n)
+            if gnss.any() == 0:
+                await asyncio.sleep_ms(_LULL_MS)
+                if gnss.any() == 0:
+                    self._receiver.idle()
+
+    async def _seek(self, timeout_ms):
+        # Receiver on until there is a fix, the time is up, or tracking ends.
+        self._good = 0
+        if not self._gnss.is_on:
+            self._receiver.forget()
+            self._gnss.on()
+        self._seeking = True
+        deadline = ticks_add(ticks_ms(), timeout_ms)
+        while self._seeking and self._following:
+            left = ticks_diff(deadline, ticks_ms())
+            if left <= 0:
+                break
+            await self._pause(left)
+        if self._seeking and self._following and not self._lost:
+            self._lost = True
+            self._recorder.event(GNSS_LOST, timeout_ms // 1000, 0, False)
+        self._seeking = False
+        if not (self._settings.every_fix and self._following):
+            self._gnss.off()
+
+    def _on_epoch(self, fix):
+        if self._settings.every_fix:
+            if self._following and fix.valid:
+                self._take_time(fix)
+                self._take(fix)
+            return
+        if not self._seeking or not is_plausible(fix):
+            return
+        self._take_time(fix)
+        self._good += 1
+        if self._good >= self._settings.settle_epochs:
+            self._take(fix)
+            self._seeking = False
+            self._wake.set()
+
+    def _take_time(self, fix):
+        if fix.has_date and not fix.date_doubtful and self._clock.set(fix.utc_s, fix.millis):
+            self._recorder.clock_set()
+
+    def _take(self, fix):
+        self._ever = True
+        if self._lost:
+            self._lost = False
+            self._recorder.event(GNSS_BACK, 0, 0, False)
+        self.fixes += 1
+        self._recorder.fix(fix)
+
+    async def _pause(self, ms):
+        self._wake.clear()
+        if ms < 0:
+            await self._wake.wait()
+            return
+        try:
+            await asyncio.wait_for_ms(self._wake.wait(), ms)
+        except asyncio.TimeoutError:
+            pass

@@ -1,0 +1,107 @@
+"""A run's folder: its secrets, the bridge's settings, the scheme and the town, and one folder for each device's flash.
+
+fleet.key, bridge.password   mode 0600        bridge.toml, scheme.yaml, town.geojson
+store.db  broker/  *.log                      image/   the compiled firmware
+devices/<name>/                               flash, settings store and console log of a device
+"""
+
+import json
+import os
+import secrets
+from datetime import datetime
+from pathlib import Path
+
+import yaml
+
+from bridge import keys
+from bridge.broker.users import User, bridge_user, device_user
+from firmware.core.ident import parse_device_name
+
+KEY_ID = 1
+SHARD = "0"
+RF_KEY_ID = 1
+_BOARDS = {"tag": "tag_t_a7670_l76k", "hmu": "hmu_esp32_poe"}
+
+
+class RunFolder:
+    """Made new; FileExistsError when there already is one of that name."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.path.mkdir(parents=True, mode=0o700)
+        self.fleet_key = secrets.token_bytes(32)
+        self.bridge_password = secrets.token_hex(16)
+        self.store = self.path / "store.db"
+        self._write_secret("fleet.key", self.fleet_key.hex())
+        self._write_secret("bridge.password", self.bridge_password)
+
+    def _write_secret(self, name: str, text: str) -> None:
+        fd = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "w") as file:
+            file.write(text + "\n")
+
+    def users(self, devices: list[str]) -> list[User]:
+        """The broker's logins: the bridge's and one for each device."""
+        out = [bridge_user(self.bridge_password)]
+        for name in devices:
+            out.append(device_user(SHARD, name, keys.broker_password(self.fleet_key, parse_device_name(name))))
+        return out
+
+    def write_bridge_settings(self, broker_port: int, clock: str) -> None:
+        """`bridge.toml`, for `python -m bridge --config`."""
+        lines = [
+            'broker_host = "127.0.0.1"',
+            f"broker_port = {broker_port}",
+            'broker_user = "bridge"',
+            'broker_password_file = "bridge.password"',
+            'store = "store.db"',
+            'fleet_key_file = "fleet.key"',
+            f'clock = "{clock}"',
+            'scheme_file = "scheme.yaml"',
+        ]
+        if (self.path / "town.geojson").exists():
+            lines.append('town_file = "town.geojson"')
+        (self.path / "bridge.toml").write_text("\n".join(lines) + "\n")
+
+    def write_scheme(self, scheme: dict) -> None:
+        (self.path / "scheme.yaml").write_text(yaml.safe_dump(scheme, sort_keys=False, allow_unicode=True))
+
+    def write_town(self, geojson: dict) -> None:
+        (self.path / "town.geojson").write_text(json.dumps(geojson))
+
+    def provision(self, name: str, home_unit: str | None, partners: list[str], slot: int, port: int, policy: dict) -> Path:
+        """Make a device's folder with its settings store filled, as provisioning on the bench does. The folder's path."""
+        device = parse_device_name(name)
+        household = parse_device_name(home_unit) if home_unit else device
+        blob = {
+            "device": device,
+            "shard": SHARD,
+            "broker": ["127.0.0.1", port],
+            "password": keys.broker_password(self.fleet_key, device),
+            "key_id": KEY_ID,
+            "key": keys.device_key(self.fleet_key, device, KEY_ID).hex(),
+            "rf_key": keys.rf_key(self.fleet_key, household, RF_KEY_ID).hex(),
+            "partners": [parse_device_name(partner) for partner in partners],
+            "slot": slot,
+            "policy": policy,
+        }
+        folder = self.path / "devices" / name
+        folder.mkdir(parents=True, mode=0o700)
+        values = {"provision": json.dumps(blob, separators=(",", ":")), "board": _BOARDS[name.partition("-")[0]]}
+        for key, value in values.items():
+            fd = os.open(folder / f"homeward.{key}.nvs", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(fd, "w") as file:
+                file.write(value)
+        return folder
+
+
+def new_run_folder(parent: Path, name: str) -> RunFolder:
+    """`parent/name-YYYYMMDD-HHMMSS`, with a number behind it when that is taken: earlier runs are kept."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    for number in range(1, 1000):
+        path = parent / (f"{name}-{stamp}" if number == 1 else f"{name}-{stamp}-{number}")
+        try:
+            return RunFolder(path)
+        except FileExistsError:
+            continue
+    raise FileExistsError(parent / name)

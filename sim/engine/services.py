@@ -1,0 +1,126 @@
+"""The real programs that a run needs beside the devices: broker, bridge, console. Started, waited for, watched, ended.
+
+All of them are the products that an operator runs, as processes of their own; a run may kill them (faults), and `watch`
+starts again what has died.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bridge.broker.nats import EmbeddedBroker
+from bridge.broker.process import BrokerProcess
+
+_READY_S = 30.0
+
+
+class ServiceError(Exception):
+    """A service did not start; the text holds its own last words."""
+
+
+class Service:
+    """A Python module run as a process, which prints a JSON line with `event: <ready>` when it is of use."""
+
+    def __init__(self, name: str, arguments: list[str], log: Path, ready: str) -> None:
+        self.name = name
+        self._command = [sys.executable, "-m", *arguments]
+        self._log = log
+        self._ready = ready
+        self._process: subprocess.Popen[bytes] | None = None
+        self.starts = 0
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, wait: bool = True) -> dict[str, object]:
+        """Start it, and unless told otherwise wait for its ready line, which is returned. ServiceError with its last words."""
+        offset = self._log.stat().st_size if self._log.exists() else 0
+        with self._log.open("ab") as log:
+            # A group of its own: Ctrl-C is for the run, which then ends its services in order.
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, env={**os.environ}
+            )
+        self.starts += 1
+        return self._wait_ready(offset) if wait else {}
+
+    def _wait_ready(self, offset: int) -> dict[str, object]:
+        assert self._process is not None
+        deadline = time.monotonic() + _READY_S
+        while True:
+            ended = self._process.poll()
+            text = self._log.read_bytes()[offset:].decode("utf-8", "replace")
+            for line in text.splitlines():
+                if self._ready in line and line.startswith("{"):
+                    return json.loads(line)
+            if ended is not None or time.monotonic() > deadline:
+                words = "\n".join(text.splitlines()[-5:])
+                raise ServiceError(words or f"{self.name} ended with status {ended} and said nothing")
+            try:
+                self._process.wait(0.02)
+            except subprocess.TimeoutExpired:
+                pass
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        if self.alive:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class Services:
+    """Broker, bridge and, if wanted, console over one run's folder."""
+
+    def __init__(self, folder: Path, broker: BrokerProcess, console_port: int | None) -> None:
+        self.broker = broker
+        self.bridge = Service(
+            "bridge", ["bridge", "--config", str(folder / "bridge.toml")], folder / "bridge.log", "bridge ready"
+        )
+        self.console: Service | None = None
+        self.console_url = ""
+        if console_port is not None:
+            arguments = ["bridge.console", "--store", f"sqlite:///{folder / 'store.db'}", "--port", str(console_port)]
+            self.console = Service("console", arguments, folder / "console.log", "console ready")
+
+    def start(self) -> None:
+        """All of them, in order. The broker must be running: its port is in the bridge's settings."""
+        self.bridge.start()
+        if self.console is not None:
+            self.console_url = str(self.console.start()["url"])
+
+    def watch(self) -> None:
+        """Start again what has died; nobody waits for it here."""
+        if not self.broker.alive:
+            self.broker.restart()
+        if not self.bridge.alive:
+            self.bridge.start(wait=False)
+
+    def stop(self) -> None:
+        if self.console is not None:
+            self.console.stop()
+        self.bridge.stop()
+        self.broker.stop()
+
+
+def embedded_broker(folder: Path, port: int, users: list) -> EmbeddedBroker:
+    """The default broker of a run."""
+    return EmbeddedBroker(folder / "broker", port, users)
