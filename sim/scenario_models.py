@@ -11,9 +11,10 @@ from bridge.cases.conditions import Circle, Curfew, Point, Polygon, Strict, Week
 from bridge.cases.scheme import HomeUnitName, TagName, TimeZone
 from sim.moments import parse_clock, parse_duration, parse_moment
 
+# The kinds of finding that bridge.rules gives; a test looks for each of them there.
 EventKind = Literal[
-    "boot", "mode", "presence", "home", "late_home", "zone_entered", "zone_left", "strap_cut", "strap_closed",
-    "battery_low", "charger_on", "charger_off", "mains_lost", "mains_back", "gnss_lost", "gnss_back", "journal_full",
+    "boot", "mode", "presence", "home", "late_home", "left_home", "out_all_night", "curfew_unknown", "zone_entered",
+    "zone_left", "strap_cut", "strap_closed", "battery_low", "mains_lost", "mains_back", "moved", "journal_full", "fault",
 ]  # fmt: skip
 
 

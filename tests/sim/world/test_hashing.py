@@ -5,6 +5,7 @@ import statistics
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sim.world.hashing import Noise, bits, gauss_pair, stream, uniform
 
 KEY = stream(1, "test")

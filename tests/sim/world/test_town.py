@@ -7,6 +7,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sim.world.streets import length_of
 from sim.world.town import build_town
 
@@ -57,7 +58,7 @@ def test_it_has_what_a_small_town_has(town):
 def test_buildings_stand_apart_and_off_the_roads(town):
     shapes = [shapely.polygons(b.corners) for b in town.buildings]
     tree = shapely.STRtree(shapes)
-    left, right = tree.query(shapes, predicate="overlaps")
+    left, _right = tree.query(shapes, predicate="overlaps")
     assert len(left) == 0
     streets = [shapely.linestrings(e.points) for e in town.streets.edges if e.street_class != "footway"]
     assert len(tree.query(streets, predicate="intersects")[0]) == 0

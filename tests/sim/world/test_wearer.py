@@ -1,5 +1,6 @@
 """A wearer's day: a plain function of time, without a jump, on the streets, as the scenario says."""
 
+import itertools
 import math
 import random
 
@@ -7,6 +8,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sim.world import Charging, Deviation, Person, PhysicalEvent, Stop, Trip, World, WorldSpec
 from sim.world.motion import MAX_MPS
 from sim.world.plane import distance_m
@@ -84,7 +86,7 @@ def test_all_ways_of_travel_occur_and_follow_the_streets():
 
 def test_the_stretches_of_a_day_join_without_a_gap():
     stretches = world().wearers["w"].stretches(0, 48 * HOUR)
-    for a, b in zip(stretches, stretches[1:], strict=False):
+    for a, b in itertools.pairwise(stretches):
         assert a.start_ms < b.start_ms
         assert math.dist((a.x1, a.y1), (b.x0, b.y0)) < 0.01
         if a.mode != "still":
@@ -133,7 +135,9 @@ def test_a_deviation_changes_its_day_and_no_other():
 
 def test_local_clock_times_hold_when_the_clocks_change():
     start = 1_792_814_400_000  # 2026-10-24T04:00Z, the day before the clocks go back
-    person = Person("w", "W", "tag-000001", None, HOME, (Trip("out", PUB, leave_s=at_s(9)), Trip("home", "home", leave_s=at_s(11))))
+    person = Person(
+        "w", "W", "tag-000001", None, HOME, (Trip("out", PUB, leave_s=at_s(9)), Trip("home", "home", leave_s=at_s(11)))
+    )
     w = World(WorldSpec(1, start, "Europe/London", people=(person,)))
     first = w.next_change("w", 0)
     home_again = w.next_change("w", first + 3 * HOUR)

@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+
 import sim.world
 from sim.scenario import load
 from sim.world import World
