@@ -47,7 +47,7 @@ def config_error(path: Path | str, error: ValidationError, node: yaml.Node | Non
     """The first of pydantic's complaints in our words; an unknown key comes first, for it often explains the rest."""
     problems = error.errors(include_url=False)
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    loc = _without_tags(problem["loc"][:-1]) + problem["loc"][-1:]
+    loc = _without_tags(problem["loc"])
     if problem["type"] == "extra_forbidden":
         known = _known_at(model, problem["loc"][:-1])
         near = difflib.get_close_matches(str(loc[-1]), known, 1)
