@@ -58,7 +58,7 @@ class Sender:
     to ask for it. After `tries` such questions without any progress the Sender gives up.
     """
 
-    def __init__(self, slot, frame_ms=100, ack_ms=1500, tries=6):
+    def __init__(self, slot, frame_ms=100, ack_ms=1500, tries=10):
         self._slot = slot
         self._frame_ms = frame_ms
         self._ack_ms = ack_ms
