@@ -27,15 +27,16 @@ from starlette.middleware import Middleware
 
 from bridge.console import shapes
 from bridge.console.access import AccessGate, content_security_policy
-from bridge.console.reading import Reader, Scheme
+from bridge.console.reading import Reader, Rows, Scheme
 from bridge.console.settings import ConsoleSettings
 from bridge.console.shapes import Cursor
-from bridge.console.stream import Hub
+from bridge.console.stream import Hub, wall_ms
 from bridge.errors import ConfigError
 
 _HERE = Path(__file__).parent
 _BIGGEST_ID = 2**62
 _EVENTS_PAGE = 200
+_OPEN_FOR_MS = 14 * 86_400_000  # how far back the page looks for what is still open
 _SEND_TIMEOUT_S = 15  # a browser that takes nothing for so long is gone
 
 RowId = Annotated[int | None, Query(ge=0, le=_BIGGEST_ID)]
@@ -88,7 +89,9 @@ def create_app(engine: Engine, settings: ConsoleSettings) -> FastAPI:
     async def state() -> Response:
         await hub.look(thoroughly=True)
         events = await asyncio.to_thread(reader.events, None, None, None, _EVENTS_PAGE)
-        return _json(_state(hub, events, town_file() is not None, settings))
+        since_ms = (hub.now_ms() or wall_ms()) - _OPEN_FOR_MS
+        alarms = await asyncio.to_thread(reader.events_of, shapes.OPENING_AND_CLOSING, since_ms)
+        return _json(_state(hub, events, alarms, town_file() is not None, settings))
 
     @app.get("/api/town")
     async def town() -> Response:
@@ -99,12 +102,11 @@ def create_app(engine: Engine, settings: ConsoleSettings) -> FastAPI:
 
     @app.get("/api/track/{wearer_id}")
     async def track(wearer_id: str, day: date | None = None) -> Response:
+        await hub.look(thoroughly=True)
         scheme = hub.known.scheme
         if not any(wearer["wearer_id"] == wearer_id for wearer in scheme.wearers):
-            scheme = await asyncio.to_thread(reader.scheme)
-        if not any(wearer["wearer_id"] == wearer_id for wearer in scheme.wearers):
             raise HTTPException(404, f"no wearer {wearer_id!r}")
-        shown = day or shapes.local_day(hub.now_ms(), scheme.zone)
+        shown = day or shapes.local_day(hub.now_ms() or wall_ms(), scheme.zone)
         try:
             from_ms, until_ms = shapes.day_bounds_ms(shown, scheme.zone)
         except (OverflowError, ValueError):
@@ -131,6 +133,7 @@ def create_app(engine: Engine, settings: ConsoleSettings) -> FastAPI:
         wearer: str | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = _EVENTS_PAGE,
     ) -> Response:
+        await hub.look(thoroughly=True)
         rows = await asyncio.to_thread(reader.events, after, before, wearer, limit)
         names = hub.known.scheme.device_names
         return _json({"events": [shapes.event_shape(row, names) for row in rows]})
@@ -161,10 +164,10 @@ def check_town(path: Path) -> None:
         raise ConfigError(path, "type", kind, "a GeoJSON FeatureCollection")
 
 
-def _state(hub: Hub, events: list[dict[str, Any]], has_town: bool, settings: ConsoleSettings) -> dict[str, Any]:
+def _state(hub: Hub, events: Rows, alarms: Rows, has_town: bool, settings: ConsoleSettings) -> dict[str, Any]:
     scheme: Scheme = hub.known.scheme
     now_ms = hub.now_ms()
-    day = shapes.local_day(now_ms, scheme.zone)
+    day = shapes.local_day(now_ms or wall_ms(), scheme.zone)
     from_ms, until_ms = shapes.day_bounds_ms(day, scheme.zone)
     tiles = {"url": settings.tile_url, "attribution": settings.tile_attribution} if settings.tile_url else None
     live = hub.known.live
@@ -183,6 +186,7 @@ def _state(hub: Hub, events: list[dict[str, Any]], has_town: bool, settings: Con
         "curfews": [shapes.curfew_shape(row) for row in scheme.conditions if row["kind"] == "curfew"],
         "events": [shapes.event_shape(row, scheme.device_names) for row in events],
         "events_page": _EVENTS_PAGE,
+        "alarm_events": [shapes.event_shape(row, scheme.device_names) for row in alarms],
         "counts": {
             "wearers": len(people),
             "devices": len(scheme.device_names),

@@ -4,6 +4,7 @@ A reader is synchronous (call it from a thread) and keeps no state. Records that
 date yet are left out.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,6 +17,7 @@ from bridge.console.shapes import Cursor, Period
 from bridge.errors import ConfigError
 from bridge.store import schema
 from bridge.store.opening import open_store
+from bridge.store.settings import get_settings
 from firmware.core.record import FIX
 
 _FIX_NAMES = ("device_id", "at_ms", "lat_e7", "lon_e7", "radius_dm", "speed_cms", "mode", "received_ms")
@@ -77,9 +79,7 @@ class Reader:
 
     def scheme(self) -> Scheme:
         with self._engine.connect() as connection:
-            settings: dict[str, str] = dict(
-                connection.execute(select(schema.setting.c.key, schema.setting.c.value)).tuples().all()
-            )
+            settings = get_settings(connection)
             timezone = settings.get("timezone", "UTC")
             try:
                 ZoneInfo(timezone)
@@ -92,7 +92,7 @@ class Reader:
                 wearers=tuple(_rows(connection, select(schema.wearer).order_by(schema.wearer.c.wearer_id))),
                 periods=tuple(_rows(connection, select(schema.wear_period).order_by(schema.wear_period.c.id))),
                 conditions=tuple(_rows(connection, select(schema.condition).order_by(schema.condition.c.id))),
-                device_names=dict(connection.execute(select(schema.device.c.device_id, schema.device.c.name)).tuples().all()),
+                device_names={row.device_id: row.name for row in connection.execute(select(schema.device))},
             )
 
     def cursor(self) -> Cursor:
@@ -185,6 +185,15 @@ class Reader:
         if before is not None:
             query = query.where(found.c.id < before)
         query = query.where(found.c.id > after).order_by(found.c.id) if after is not None else query.order_by(found.c.id.desc())
+        with self._engine.connect() as connection:
+            return sorted(_rows(connection, query), key=lambda row: row["id"])
+
+    def events_of(self, kinds: Iterable[str], since_ms: int, limit: int = 5_000) -> Rows:
+        """Events of some kinds since a time, ascending by id; the newest `limit` of them."""
+        found = schema.event
+        query = (
+            select(found).where(found.c.kind.in_(list(kinds)), found.c.at_ms >= since_ms).order_by(found.c.id.desc()).limit(limit)
+        )
         with self._engine.connect() as connection:
             return sorted(_rows(connection, query), key=lambda row: row["id"])
 

@@ -15,6 +15,11 @@ from firmware.core.record import MODE_GPS, MODE_RF, PRESENCE_HOME, PRESENCE_NOT_
 FIX_FIELDS = ("at_ms", "lat_e7", "lon_e7", "radius_dm", "speed_cms", "mode", "received_ms")
 GAP_MS = 5 * 60_000  # a longer silence is shown as a gap, never as a line (requirements: missing data)
 
+# What opens and closes an alarm of a wearer (static/js/alarms.js says how): needed however long ago it was.
+OPENING_AND_CLOSING = (
+    "zone_entered", "zone_left", "late_home", "left_home", "out_all_night", "curfew_unknown", "home", "mains_lost", "mains_back",
+)  # fmt: skip
+
 _MODES = {MODE_GPS: "gps", MODE_RF: "rf"}
 _PRESENCES = {PRESENCE_HOME: "home", PRESENCE_NOT_HOME: "not_home"}
 
@@ -125,18 +130,21 @@ def curfew_shape(row: Row) -> dict[str, Any]:
 
 
 def wearer_shapes(
-    wearers: Iterable[Row], periods: Iterable[Row], device_names: Mapping[int, str], now_ms: int
+    wearers: Iterable[Row], periods: Iterable[Row], device_names: Mapping[int, str], now_ms: int | None
 ) -> list[dict[str, Any]]:
-    """Every wearer with the wear period that holds now, else the last one begun: `worn` tells the two apart."""
+    """Every wearer with the wear period that holds now, else the last one begun: `worn` tells the two apart.
+
+    With no now yet (a simulation before its first record) everyone's first period is taken to hold.
+    """
     by_wearer: dict[str, list[Row]] = {}
     for period in periods:
         by_wearer.setdefault(period["wearer_id"], []).append(period)
     shapes = []
     for row in wearers:
         mine = sorted(by_wearer.get(row["wearer_id"], []), key=lambda p: p["from_ms"])
-        begun = [p for p in mine if p["from_ms"] <= now_ms]
+        begun = mine[:1] if now_ms is None else [p for p in mine if p["from_ms"] <= now_ms]
         current = begun[-1] if begun else (mine[0] if mine else None)
-        worn = bool(begun) and (begun[-1]["until_ms"] is None or now_ms < begun[-1]["until_ms"])
+        worn = bool(begun) and (now_ms is None or begun[-1]["until_ms"] is None or now_ms < begun[-1]["until_ms"])
         home = None
         if current and current["home_lat_e7"] is not None and current["home_lon_e7"] is not None:
             home = {"lat_e7": current["home_lat_e7"], "lon_e7": current["home_lon_e7"]}

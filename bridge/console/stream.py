@@ -11,7 +11,7 @@ Messages: `hello` (full live state), `delta` {now_ms, live, fixes, events, redat
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,12 +43,12 @@ class Known:
     newest_at_ms: int | None = None
     store_ok: bool = True
 
-    def now_ms(self, wall_ms: Callable[[], int]) -> int:
-        """The scheme's clock: the wall's, or in a simulation the newest event time in the store."""
+    def now_ms(self, wall_ms: Callable[[], int]) -> int | None:
+        """The scheme's clock: the wall's, or in a simulation the newest event time in the store (None: nothing has happened)."""
         if self.scheme.clock == "wall":
             return wall_ms()
         newest = max((shape["at_ms"] or 0 for shape in self.live.values()), default=0)
-        return max(self.newest_at_ms or 0, newest) or wall_ms()
+        return max(self.newest_at_ms or 0, newest) or None
 
 
 def wall_ms() -> int:
@@ -79,7 +79,7 @@ class Hub:
         live = {row["wearer_id"]: live_shape(row) for row in reader.live()}
         return Known(reader.scheme(), cursor, live, reader.superseded(), reader.newest_at_ms())
 
-    def now_ms(self) -> int:
+    def now_ms(self) -> int | None:
         return self.known.now_ms(self._clock)
 
     @property
@@ -156,7 +156,7 @@ class Hub:
                 client.dropped = True
                 self._clients.discard(client)
 
-    async def listen(self, after: Cursor | None) -> AsyncIterator[ServerSentEvent]:
+    async def listen(self, after: Cursor | None) -> AsyncGenerator[ServerSentEvent, None]:
         """What one browser hears, from `after` on (None: from now on)."""
         if not self._clients:
             await self.look(thoroughly=True)  # nobody has been looking: what is known may be old
@@ -174,7 +174,7 @@ class Hub:
         finally:
             self._clients.discard(client)
 
-    async def _missed(self, after: Cursor | None, start: Cursor) -> AsyncIterator[ServerSentEvent]:
+    async def _missed(self, after: Cursor | None, start: Cursor) -> AsyncGenerator[ServerSentEvent, None]:
         if after is None or after == start:
             return
         records, events = start.record_id - after.record_id, start.event_id - after.event_id

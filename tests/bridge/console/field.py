@@ -1,4 +1,4 @@
-"""A store as the bridge fills it, for the console's tests: real schema and scheme, real 32-byte records, taken apart as ingest does."""
+"""A store as the bridge fills it, for the console's tests: real schema and scheme, real 32-byte records."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -110,7 +110,7 @@ class Field:
         record.pack_fix(raw, self._next_seq(device_id), 30, record.UNDATED, 1, round(lat * 1e7), round(lon * 1e7), *[None] * 6)
         with self.engine.begin() as connection:
             made = connection.execute(insert(schema.record).values(self._row(device_id, bytes(raw), NOON_MS)))
-        return made.inserted_primary_key[0]
+        return int(made.inserted_primary_key[0])  # type: ignore[index]
 
     def date(self, record_id: int, at_ms: int) -> None:
         with self.engine.begin() as connection:
@@ -129,7 +129,9 @@ class Field:
             n, at_ms=at_ms, heard_ms=at_ms, mode=record.MODE_RF, presence=record.PRESENCE_HOME, battery=battery, strap="closed"
         )
 
-    def event(self, n: int, kind: str, at_ms: int, *, received_ms: int | None = None, late: bool = False, **detail: Any) -> int:
+    def event(
+        self, n: int, kind: str, at_ms: int, /, *, received_ms: int | None = None, late: bool = False, **detail: Any
+    ) -> int:
         with self.engine.begin() as connection:
             made = connection.execute(
                 insert(schema.event).values(
@@ -143,9 +145,9 @@ class Field:
                     superseded=False,
                     detail=detail,
                     dedupe=f"w{n}/{kind}/{at_ms}/{detail}",
-                )  # fmt: skip
+                )
             )
-        return made.inserted_primary_key[0]
+        return int(made.inserted_primary_key[0])  # type: ignore[index]
 
     def supersede(self, event_id: int) -> None:
         with self.engine.begin() as connection:

@@ -4,8 +4,10 @@ export const NOT_REPORTING_MS = 15 * 60_000; // requirements: a tag fitted but n
 const LOW_BATTERY = 20;
 
 const OPENS = {
-  late_home: { closedBy: "home", text: "Not home at curfew", severity: "warning" },
-  mains_lost: { closedBy: "mains_back", text: "Home unit without mains", severity: "warning" },
+  late_home: { closedBy: ["home"], text: "Not home at curfew", severity: "warning" },
+  left_home: { closedBy: ["home"], text: "Left home during curfew", severity: "warning" },
+  curfew_unknown: { closedBy: ["home", "late_home", "left_home", "presence"], text: "Unknown at curfew", severity: "warning" },
+  mains_lost: { closedBy: ["mains_back"], text: "Home unit without mains", severity: "warning" },
 };
 
 // One wearer's events in order of time → the open ones: [{text, severity, sinceMs}], worst first.
@@ -14,9 +16,7 @@ export function openAlarms(wearer, events, nowMs) {
   const open = new Map();
   for (const event of events) {
     if (event.superseded) continue;
-    const detail = event.detail ?? {};
-    const zone = detail.zone ?? detail.name ?? "zone";
-    const kind = detail.zone_kind ?? detail.kind;
+    const { zone = "zone", zone_kind: kind } = event.detail ?? {};
     if (event.kind === "zone_entered" && kind !== "inclusion") {
       open.set(`zone ${zone}`, { text: `In exclusion zone: ${zone}`, severity: "critical", sinceMs: event.at_ms });
     } else if (event.kind === "zone_left" && kind === "inclusion") {
@@ -26,7 +26,7 @@ export function openAlarms(wearer, events, nowMs) {
     }
     for (const [opener, { closedBy, text, severity }] of Object.entries(OPENS)) {
       if (event.kind === opener) open.set(opener, { text, severity, sinceMs: event.at_ms });
-      if (event.kind === closedBy) open.delete(opener);
+      if (closedBy.includes(event.kind)) open.delete(opener);
     }
   }
   const live = wearer.live;

@@ -27,6 +27,7 @@ const allTracks = byId("all-tracks");
 
 allTracks.addEventListener("change", () => { loadTracks(); draw(); });
 addEventListener("keydown", (event) => event.key === "Escape" && state.selected && select(null));
+export const view = map; // for whoever looks at the page from its developer tools
 setInterval(draw, 1_000); // ages grow even when nothing comes
 if (new URLSearchParams(location.search).has("key")) history.replaceState(null, "", "/"); // the key has done its work
 
@@ -63,6 +64,7 @@ async function load(tracksToo = false) {
   events.nameOf = (id) => byWearer(id)?.name ?? id;
   if (tracksToo) events.reset();
   if (events.take(picture.events).length === picture.events.length) events.mayBeOlder = picture.events.length >= picture.events_page;
+  state.alarmEvents = new Map(picture.alarm_events.map((event) => [event.id, event]));
   events.setWearers(state.wearers);
   map.setZones(picture.zones);
   map.setHomes(state.wearers);
@@ -130,11 +132,15 @@ function takeDelta(data) {
     for (const fix of fixes) known.track ? known.track.insert(fix) : known.pending.push(fix);
   }
   for (const id of data.redated ?? []) if (state.tracks.has(id)) loadTrack(id);
-  if (data.superseded) events.supersede(data.superseded);
+  if (data.superseded) {
+    events.supersede(data.superseded);
+    for (const event of state.alarmEvents.values()) event.superseded = data.superseded.includes(event.id);
+  }
   const fresh = events.take(data.events ?? []);
+  for (const event of data.events ?? []) state.alarmEvents.set(event.id, event);
   if (fresh.length || data.superseded) events.draw();
   announce(fresh);
-  if (state.clock && state.clock.dayKey(state.now.ms) !== state.today.day) load();
+  if (data.now_ms != null && state.clock && state.clock.dayKey(data.now_ms) !== state.today.day) load();
   if (!map.fitted) map.fit(state.wearers);
   draw();
 }
@@ -159,8 +165,10 @@ function select(id) {
 function pickEvent(event) {
   select(event.wearer);
   map.follow(false);
+  const { lat_e7, lon_e7 } = event.detail ?? {};
   const fix = state.tracks.get(event.wearer)?.track?.nearest(event.at_ms);
-  if (fix) map.point(latLng(fix));
+  if (lat_e7 != null && lon_e7 != null) map.point([lat_e7 / 1e7, lon_e7 / 1e7]);
+  else if (fix) map.point(latLng(fix));
 }
 
 async function loadOlderEvents() {
@@ -186,7 +194,8 @@ function showConnection(connection, heardAt) {
 function drawAll() {
   if (!state.loaded) return;
   const nowMs = state.now.ms;
-  const ordered = events.inOrder();
+  noticePeriods(nowMs);
+  const ordered = [...state.alarmEvents.values()].sort((a, b) => a.at_ms - b.at_ms || a.id - b.id);
   const looks = new Map(state.wearers.map((wearer) => {
     const alarms = openAlarms(wearer, ordered.filter((event) => event.wearer === wearer.id), nowMs);
     const worst = alarms.some((alarm) => alarm.severity === "critical") ? "critical" : alarms.length ? "warning" : null;
@@ -202,6 +211,15 @@ function drawAll() {
   if (chosen) map.keepInView(chosen);
   details.draw(chosen, { nowMs, clock: state.clock, alarms: chosen ? lookOf(chosen).alarms : [], track: state.tracks.get(state.selected)?.track,
     curfews: state.curfews.filter((curfew) => curfew.wearer === state.selected) });
+}
+
+// A wear period that begins or ends while the page is open: the server says who wears what then.
+function noticePeriods(nowMs) {
+  if (nowMs == null || state.reloading) return;
+  const over = state.wearers.some((w) => w.from_ms != null && w.worn !== (w.from_ms <= nowMs && (w.until_ms == null || nowMs < w.until_ms)));
+  if (!over) return;
+  state.reloading = true;
+  load().finally(() => setTimeout(() => { state.reloading = false; }, 2_000));
 }
 
 function drawTracks() {
@@ -222,12 +240,12 @@ function drawTracks() {
 }
 
 function drawHeader(nowMs, looks) {
-  setText(byId("clock-text"), nowMs ? state.clock.full(nowMs) : "");
+  setText(byId("clock-text"), nowMs == null ? "Not begun" : state.clock.full(nowMs));
   byId("clock-note").hidden = !state.simulated;
   const worn = state.wearers.filter((wearer) => wearer.worn);
   const count = (presence) => worn.filter((wearer) => (wearer.live?.presence ?? "unknown") === presence).length;
   const open = [...looks.values()].filter((look) => look.alarm).length;
-  const counts = [["wearers", worn.length], ["at home", count("home")], ["out", count("not_home")], ["unknown", count("unknown")], ["with alerts", open]];
+  const counts = [[worn.length === 1 ? "wearer" : "wearers", worn.length], ["at home", count("home")], ["out", count("not_home")], ["unknown", count("unknown")], ["with alerts", open]];
   const box = byId("counts");
   const wanted = counts.flat().join();
   if (box.dataset.is !== wanted) {
@@ -238,5 +256,5 @@ function drawHeader(nowMs, looks) {
   const note = byId("map-note");
   const waiting = worn.length > 0 && worn.every((wearer) => !wearer.live);
   note.hidden = !(waiting || !state.wearers.length);
-  setText(note, waiting ? "Waiting for the first records from the tags." : note.hidden ? "" : "No wearers yet. The map comes alive with the first scheme and the first records.");
+  setText(note, waiting ? "Waiting for the first records from the tags." : note.hidden ? "" : "Waiting for a scheme to be loaded.");
 }

@@ -55,7 +55,7 @@ export function span(ms) {
 // event time, and stands still until a newer one comes.
 export class Now {
   constructor() {
-    this.base = 0;
+    this.base = null; // null: nothing has happened yet
     this.heardAt = 0;
     this.runs = false;
   }
@@ -67,6 +67,6 @@ export class Now {
   }
 
   get ms() {
-    return this.runs ? this.base + (performance.now() - this.heardAt) : this.base;
+    return this.runs && this.base != null ? this.base + (performance.now() - this.heardAt) : this.base;
   }
 }

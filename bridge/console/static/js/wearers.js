@@ -92,17 +92,18 @@ export class Details {
     }
     setText(this.title, wearer.name);
     const live = wearer.live;
-    const ago = (ms) => (ms == null ? "" : `${clock.timeZoned(ms)}, ${span(nowMs - ms)} ago`);
+    const ago = (ms) => (ms == null ? "" : `${clock.timeZoned(ms)} (${span(nowMs - ms)})`);
     const facts = [
       ["Presence", live ? presenceWord(live.presence) : "unknown"],
       ["Mode", live ? modeSentence(live.mode) : "unknown"],
-      ["Position", live?.lat_e7 != null ? `${(live.lat_e7 / 1e7).toFixed(5)}, ${(live.lon_e7 / 1e7).toFixed(5)}${live.radius_dm != null ? ` ± ${metres(live.radius_dm)}` : ""}` : "none yet"],
+      ["Position", live?.lat_e7 != null ? `${(live.lat_e7 / 1e7).toFixed(5)}, ${(live.lon_e7 / 1e7).toFixed(5)}${live.radius_dm != null ? ` ±\u00a0${metres(live.radius_dm).replace(" ", "\u00a0")}` : ""}` : "none yet"],
       ["Fix", live?.fix_at_ms != null ? ago(live.fix_at_ms) : "none yet"],
       ["Speed", live?.speed_cms != null ? kmh(live.speed_cms) : "unknown"],
       ["Battery", live?.battery != null ? `${live.battery} %` : "unknown"],
       ["Strap", { closed: "closed", cut: "cut" }[live?.strap] ?? "nothing heard of it"],
       ["Newest data", live?.at_ms != null ? ago(live.at_ms) : "none yet"],
-      ["Devices", [wearer.tag, wearer.home_unit].filter(Boolean).join(", ") || "none"],
+      ["Tag", wearer.tag ?? "none"],
+      ["Home unit", wearer.home_unit ?? "none"],
       ...curfews.map((curfew) => ["Curfew", `${curfew.from}–${curfew.until}${curfew.days?.length ? ` (${curfew.days.join(", ")})` : ""}`]),
       ["Open", alarms.map((alarm) => alarm.text + (alarm.sinceMs ? ` since ${clock.minute(alarm.sinceMs)}` : "")).join("; ") || "nothing"],
     ];

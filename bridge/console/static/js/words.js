@@ -5,8 +5,10 @@ const EVENTS = {
   strap_closed: ["Strap closed", "good"],
   zone_entered: ["Entered zone", "info"],
   zone_left: ["Left zone", "info"],
-  zone_crossed: ["Crossed zone", "info"],
   late_home: ["Not home at curfew", "warning"],
+  left_home: ["Left home during curfew", "warning"],
+  out_all_night: ["Out all night", "warning"],
+  curfew_unknown: ["Whereabouts unknown at curfew", "warning"],
   home: ["Home again", "good"],
   presence: ["Presence", "info"],
   mode: ["Mode", "info"],
@@ -42,29 +44,27 @@ export function describe(event) {
   const detail = event.detail ?? {};
   let [title, severity] = EVENTS[event.kind] ?? [capital(plain(event.kind)), "info"];
   let text = "";
-  const zone = detail.zone ?? detail.name ?? detail.zone_name;
-  const zoneKind = detail.zone_kind ?? (detail.kind === "exclusion" || detail.kind === "inclusion" ? detail.kind : null);
+  const { zone, zone_kind: zoneKind } = detail;
   if (event.kind.startsWith("zone_")) {
     const into = event.kind !== "zone_left";
     if (zoneKind === "exclusion") [title, severity] = into ? ["Entered exclusion zone", "critical"] : ["Left exclusion zone", "good"];
     if (zoneKind === "inclusion") [title, severity] = into ? ["Back in inclusion zone", "good"] : ["Left inclusion zone", "critical"];
-    if (event.kind === "zone_crossed" && zoneKind === "exclusion") title = "Crossed exclusion zone";
-    text = zone ?? "";
-  } else if (event.kind === "late_home" || event.kind === "home") {
-    const late = detail.minutes_late ?? detail.late_min;
-    text = [detail.curfew ?? detail.name, late != null ? `${late} min late` : null].filter(Boolean).join(" · ");
+    text = [zone, detail.crossing ? "crossed between two fixes" : null].filter(Boolean).join(" · ");
+  } else if (["late_home", "left_home", "out_all_night", "curfew_unknown", "home"].includes(event.kind)) {
+    const { minutes_late: late, minutes_away: away } = detail;
+    text = [detail.curfew, late != null ? `${late} min late` : null, away != null ? `away ${away} min` : null].filter(Boolean).join(" · ");
   } else if (event.kind === "presence") {
-    title = presenceWord(named(detail.presence ?? detail.to, "presence"));
+    title = presenceWord(named(detail.presence, "presence"));
   } else if (event.kind === "mode") {
-    const mode = named(detail.mode ?? detail.to, "mode");
+    const mode = named(detail.mode, "mode");
     title = `Mode: ${modeWord(mode)}`;
-    text = detail.reason != null ? plain(detail.reason).replace(/^by /, "by ") : "";
+    text = detail.reason != null ? plain(detail.reason) : "";
   } else if (event.kind.startsWith("battery")) {
-    const percent = detail.percent ?? detail.battery;
-    text = percent != null ? `${percent} %` : "";
-  } else {
-    text = detail.text ?? detail.reason ?? detail.cause ?? "";
-    text = typeof text === "string" ? plain(text) : String(text);
+    text = [plain(detail.device ?? ""), detail.percent != null ? `${detail.percent} %` : null].filter(Boolean).join(" · ");
+  } else if (event.kind === "strap_closed") {
+    text = detail.latched ? "the cut stands" : "";
+  } else if (event.kind === "boot" || event.kind === "fault") {
+    text = plain(detail.device ?? "");
   }
   if (event.superseded) severity = "info";
   return { title, text, severity };
