@@ -18,10 +18,11 @@ from .session import CLOSED, DISABLED, NO_REASON, REFUSED, TIMEOUT, UP
 CONNECTED = const(1)  # logged in; detail: 1 when the broker had kept the session
 LOST = const(2)  # a connection ended or could not be made; detail: the reason (`session`)
 
-_BACKOFF_FIRST_MS = const(1000)
-_BACKOFF_MAX_MS = const(64000)
-_BACKOFF_REFUSED_MS = const(300000)
+_BACKOFF_DOUBLINGS = const(6)  # from 1 s to 64 s
+_BACKOFF_REFUSED = const(300)  # times the first pause: 5 minutes
 _UNAVAILABLE = const(3)  # CONNACK: the broker is there but not ready [3.2.2.3]: not a refusal that lasts
+_IPPROTO_TCP = const(6)
+_TCP_NODELAY = const(1)  # on Linux and lwIP; neither port of `socket` names it
 _IN_PROGRESS = (115, 119, 36, 11)  # EINPROGRESS of Linux, of lwIP ports, of BSD; EAGAIN
 
 
@@ -51,6 +52,11 @@ def tcp_opener(host, port):
         sock = socket.socket(info[0], info[1], info[2])
         sock.setblocking(False)
         try:
+            # Packets are written whole; holding a small one back until the last is acknowledged costs 40 ms each.
+            sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
+        except (AttributeError, OSError):
+            pass  # a port without it: slower, not wrong
+        try:
             sock.connect(info[-1])
         except OSError as error:
             if error.errno not in _IN_PROGRESS:
@@ -63,9 +69,10 @@ def tcp_opener(host, port):
 
 class Stream:
     """`run()` as a task, `enable()` to begin, `disable()` to end the connection (before the modem sleeps), `notify()` when a
-    source has something new. `on_event` is called between packets and must not block."""
+    source has something new. `on_event` is called between packets and must not block. `backoff_ms` is the first pause; half of
+    every pause is by chance."""
 
-    def __init__(self, session, open_socket, on_event, jitter, connect_timeout_ms=20000, rx_chunk=256):
+    def __init__(self, session, open_socket, on_event, jitter, connect_timeout_ms=20000, backoff_ms=1000, rx_chunk=256):
         self.session = session
         self.attempts = 0
         self._open_socket = open_socket
@@ -76,7 +83,8 @@ class Stream:
         self._enabled = False
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
-        self._backoff_ms = _BACKOFF_FIRST_MS
+        self._first_pause_ms = backoff_ms
+        self._failures = 0  # in a row
         self._ended = False
         self._since = None  # when the broker answered
 
@@ -87,7 +95,7 @@ class Stream:
     def enable(self):
         """Connect, and stay connected. At once: what went wrong before is forgotten."""
         self._enabled = True
-        self._backoff_ms = _BACKOFF_FIRST_MS
+        self._failures = 0
         self._wake.set()
 
     def disable(self):
@@ -109,20 +117,22 @@ class Stream:
             await self._connection()
             session = self.session
             # A connection that broke as soon as it stood (another client under the same name?) does not end the backing off.
-            if self._since is not None and not 0 <= ticks_diff(ticks_ms(), self._since) < self._backoff_ms:
-                self._backoff_ms = _BACKOFF_FIRST_MS
+            if self._since is not None and not 0 <= ticks_diff(ticks_ms(), self._since) < self._pause_ms():
+                self._failures = 0
             self._on_event(LOST, session.reason)
             if self._enabled:
                 await self._pause(session.reason == REFUSED and session.code != _UNAVAILABLE)
 
+    def _pause_ms(self):
+        return self._first_pause_ms << min(self._failures, _BACKOFF_DOUBLINGS)
+
     async def _pause(self, refused):
-        span = _BACKOFF_REFUSED_MS if refused else self._backoff_ms
-        self._backoff_ms = min(self._backoff_ms * 2, _BACKOFF_MAX_MS)
+        span = self._first_pause_ms * _BACKOFF_REFUSED if refused else self._pause_ms()
+        self._failures += 1
         half = span >> 1
         left = half + (half * self._jitter() >> 16)
-        # Only `disable` and `enable` cut a pause short, not new records.
-        mark = self._backoff_ms
-        while left > 0 and self._enabled and self._backoff_ms == mark:
+        # `disable` and `enable` cut it short, new records do not.
+        while left > 0 and self._enabled and self._failures:
             self._wake.clear()
             began = ticks_ms()
             await self._sleep(left)
