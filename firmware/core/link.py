@@ -52,7 +52,8 @@ class Fragmenter:
 
 
 class Sender:
-    """Gets one message at a time across. `poll` says what to send; feed it the ACKs that are for its slot.
+    """Gets one message at a time across. `poll` says what to send; feed it the ACKs that are for its slot. Keep one Sender for
+    good: by its message ids the other side tells a new message from the last one heard again.
 
     All missing fragments go out `frame_ms` apart. When no ACK has come `ack_ms` after the last one, that one is sent again
     to ask for it. After `tries` such questions without any progress the Sender gives up.
@@ -72,10 +73,13 @@ class Sender:
         self._due_ms = 0
         self.state = IDLE
 
-    def start(self, sealed, n, now_ms):
-        """Begin with the first `n` bytes of `sealed`, which must stay as they are until the end. False when it cannot go."""
-        if self.state == SENDING or not 0 < n <= MESSAGE_MAX:
+    def start(self, sealed, n, now_ms, slot=None):
+        """Begin with the first `n` bytes of `sealed`, which must stay as they are until the end; a message under way is
+        abandoned. False when it is too long. `slot` replaces the one of before."""
+        if not 0 < n <= MESSAGE_MAX:
             return False
+        if slot is not None:
+            self._slot = slot
         self._id = (self._id + 1) & 0x0F
         self._fragments = Fragmenter(sealed, n, self._id, self._slot)
         self._held = 0

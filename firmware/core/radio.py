@@ -33,7 +33,7 @@ class Radio:
         self._advertisement = None
         self._ack_until = 0
         self._acks = []  # frames of acknowledgements to be said
-        self.sender = Sender(0)
+        self.sender = Sender(0, FRAME_MS)  # for good: see Sender about message ids
 
     def attend(self):
         """Open and hand on everything in the ring. Returns how many authentic frames there were."""
@@ -96,8 +96,9 @@ class Radio:
 
     async def send(self, sealed, n, slot, hear):
         """Get a sealed message across in fragments. `hear(ms)` listens and attends for that long. True when acknowledged."""
-        sender = self.sender = Sender(slot, FRAME_MS)
-        sender.start(sealed, n, ticks_ms())
+        sender = self.sender
+        if not sender.start(sealed, n, ticks_ms(), slot):
+            return False
         while sender.state == SENDING:
             index = sender.poll(ticks_ms())
             if index >= 0:

@@ -136,11 +136,29 @@ def test_on_a_good_radio_every_fragment_goes_once():
 def test_with_nobody_there_the_sender_gives_up_and_is_ready_for_the_next():
     air = Air(random.Random(0), loss=1, doubling=0, most_delay_ms=0)
     air.begin(sealed(1))
-    assert not air.sender.start(sealed(2), 116, START_MS), "one at a time"
     air.run()
     assert air.sender.state == link.GAVE_UP and air.fragments_sent == 13 + 10
     assert air.sender.wait_ms(air.now) == -1 and air.sender.poll(air.now) == -1
     assert air.sender.start(sealed(2), 116, air.now)
+
+
+def test_the_same_message_sent_again_later_arrives_again():
+    # The uplink does this when no receipt came: the home unit may have lost it after it answered.
+    air = Air(random.Random(0), loss=0, doubling=0, most_delay_ms=0)
+    for _ in range(3):
+        air.begin(sealed(1))
+        air.run()
+    assert air.arrived == [sealed(1)] * 3
+
+
+def test_a_message_under_way_can_be_abandoned_for_another_and_another_slot():
+    air = Air(random.Random(0), loss=0, doubling=0, most_delay_ms=0)
+    air.begin(sealed(1))
+    for _ in range(40):
+        air.step()
+    assert air.sender.start(sealed(2), 116, air.now, slot=7)
+    air.run()
+    assert air.sender.state == link.DONE and air.arrived == [sealed(2)]
 
 
 class Air:
