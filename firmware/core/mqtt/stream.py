@@ -2,7 +2,7 @@
 
 What it guarantees: no polling and no sleeping for a condition (idle, it costs nothing but the keepalive); one write a packet;
 every wait for the network has a deadline; after a failure it tries again after a pause that doubles, with jitter, until a
-connection has held longer than the pause. A refused login or subscription waits longest.
+connection has held for some seconds. A refused login or subscription waits longest.
 
 `open_socket()` gives a non-blocking socket on which `connect` was called, or raises OSError; a board makes it of its network
 (`tcp_opener` is enough for most). `jitter()` gives 0-65535 (`Jitter` follows from a seed, so that a simulated fleet repeats).
@@ -20,6 +20,7 @@ LOST = const(2)  # a connection ended or could not be made; detail: the reason (
 
 _BACKOFF_DOUBLINGS = const(6)  # from 1 s to 64 s
 _BACKOFF_REFUSED = const(300)  # times the first pause: 5 minutes
+_STEADY = const(8)  # times the first pause: a connection that held as long is a good one
 _UNAVAILABLE = const(3)  # CONNACK: the broker is there but not ready [3.2.2.3]: not a refusal that lasts
 _IPPROTO_TCP = const(6)
 _TCP_NODELAY = const(1)  # on Linux and lwIP; neither port of `socket` names it
@@ -117,7 +118,8 @@ class Stream:
             await self._connection()
             session = self.session
             # A connection that broke as soon as it stood (another client under the same name?) does not end the backing off.
-            if self._since is not None and not 0 <= ticks_diff(ticks_ms(), self._since) < self._pause_ms():
+            steady = min(self._pause_ms(), _STEADY * self._first_pause_ms)
+            if self._since is not None and not 0 <= ticks_diff(ticks_ms(), self._since) < steady:
                 self._failures = 0
             self._on_event(LOST, session.reason)
             if self._enabled:
