@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from fastapi.testclient import TestClient
 from bridge.console.app import create_app
 from bridge.console.reading import open_read_only
 from bridge.console.settings import ConsoleSettings
+from bridge.store.opening import open_store
 from tests.bridge.console.demo_town import write_town
 from tests.bridge.console.field import Field
 
@@ -26,8 +28,17 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_town(tmp_path_factory.mktemp("town") / "town.geojson")
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store as the migrations make it: made once, copied for each test."""
+    path = tmp_path_factory.mktemp("store") / "store.db"
+    open_store(f"sqlite:///{path}").dispose()
+    return path
+
+
 @pytest.fixture
-def field(tmp_path: Path, town: Path) -> Iterator[Field]:
+def field(tmp_path: Path, town: Path, empty_store: Path) -> Iterator[Field]:
+    shutil.copyfile(empty_store, tmp_path / "store.db")
     made = Field(tmp_path / "store.db", town=town)
     yield made
     made.close()

@@ -31,7 +31,7 @@ def home_of(n: int) -> tuple[float, float]:
     return at(x + 20, y + 18)
 
 
-def wearer_entry(n: int, conditions: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
+def wearer_entry(n: int, conditions: list[dict[str, Any]] | None = None, /, **more: Any) -> dict[str, Any]:
     lat, lon = home_of(n)
     return {
         "id": f"w{n}",

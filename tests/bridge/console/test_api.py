@@ -61,7 +61,7 @@ def test_the_wall_clock_is_now_where_the_scheme_is_real(
 
 
 def test_the_track_is_the_local_day_by_time_whatever_the_order_of_arrival(client: TestClient, field: Field) -> None:
-    field.enrol(wearer_entry(1, **{"from": "2026-05-30T00:00:00Z"}))
+    field.enrol(wearer_entry(1) | {"from": "2026-05-30T00:00:00Z"})
     midnight_ms = NOON_MS - 12 * HOUR_MS  # 00:00 BST, 23:00 UTC of the day before
     places = walk(1, midnight_ms, 8)
     field.fixes(1, places[4:])
@@ -83,8 +83,8 @@ def test_the_days_on_which_clocks_change_have_23_and_25_hours(client: TestClient
 
 
 def test_nothing_outside_the_wear_period_is_shown(client: TestClient, field: Field) -> None:
-    first = wearer_entry(1, **{"until": "2026-06-01T10:00:00Z"})
-    second = wearer_entry(2, **{"from": "2026-06-01T10:30:00Z"}) | {"tag": "tag-000001"}
+    first = wearer_entry(1) | {"until": "2026-06-01T10:00:00Z"}
+    second = (wearer_entry(2) | {"from": "2026-06-01T10:30:00Z"}) | {"tag": "tag-000001"}
     field.enrol(first, second)
     ten_utc = NOON_MS - HOUR_MS
     for minutes in (-1, 0, 29, 30):

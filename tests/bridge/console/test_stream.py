@@ -29,7 +29,7 @@ def make_hub(field: Field) -> Iterator[Callable[..., Hub]]:
 
 
 def kind_and_body(said: ServerSentEvent) -> tuple[str, dict[str, Any]]:
-    return str(said.event), json.loads(said.data)
+    return str(said.event), json.loads(said.data or "")
 
 
 async def next_of(stream: AsyncIterator[ServerSentEvent], kind: str) -> tuple[str | None, dict[str, Any]]:
@@ -38,7 +38,7 @@ async def next_of(stream: AsyncIterator[ServerSentEvent], kind: str) -> tuple[st
         while True:
             said = await anext(stream)
             if said.event == kind:
-                return said.id, json.loads(said.data)
+                return said.id, json.loads(said.data or "")
 
 
 def test_a_listener_hears_live_state_fixes_and_events_as_they_are_stored(field: Field, make_hub: Callable[..., Hub]) -> None:

@@ -1,5 +1,6 @@
 // The base map, drawn here from the town's GeoJSON: canvas tiles, so that panning and zooming are as smooth as with any tile
-// server's. Features carry {kind: street|path|building|park|water|place, name, class: primary|residential|service|footway}.
+// server's. Features carry {kind: street|path|building|park|water|place, name, class: primary|residential|service|footway}, and places
+// may say which they are ({place: home|park|bus_stop|…}).
 import { placeLabels, drawLabel, prepareNames } from "./labels.js";
 
 const EARTH_M = 40_075_016.7;
@@ -24,7 +25,7 @@ export function readPalette() {
 export function prepare(geojson, crs) {
   const features = [];
   for (const feature of geojson.features ?? []) {
-    const { kind, name = "", class: streetClass = "residential" } = feature.properties ?? {};
+    const { kind, name = "", class: streetClass = "residential", place = "" } = feature.properties ?? {};
     const geometry = feature.geometry;
     if (!geometry || !kind) continue;
     const rings = ringsOf(geometry).map((ring) => {
@@ -47,7 +48,7 @@ export function prepare(geojson, crs) {
       }
     }
     const shape = geometry.type.replace("Multi", "");
-    features.push({ kind: kind === "path" ? "street" : kind, name: name ?? "", shape, rings, box,
+    features.push({ kind: kind === "path" ? "street" : kind, name: name ?? "", place, shape, rings, box,
       streetClass: kind === "path" ? "footway" : STREETS[streetClass] ? streetClass : "residential" });
   }
   return features;

@@ -11,7 +11,11 @@ const STYLES = {
   place: { font: `500 11px ${FONT}`, colour: "label-place", from: 16 },
   building: { font: `10px ${FONT}`, colour: "label-place", from: 18 },
 };
+const STOP = { font: `10px ${FONT}`, colour: "label-place", from: 17 };
+// Homes are nobody's business on the base map (a wearer's own is drawn as such), and a park is named by its ground already.
+const UNNAMED_PLACES = ["home", "park"];
 const ORDER = ["place", "primary", "park", "water", "street", "building", "footway"];
+const LATTICE = 40;
 const STRAIGHT_COS = Math.cos((18 * Math.PI) / 180);
 
 let measuring = null;
@@ -29,7 +33,9 @@ export function prepareNames(features) {
     if (!feature.name) continue;
     const along = feature.kind === "street" || (feature.kind === "water" && feature.shape === "LineString");
     if (!along) {
-      if (STYLES[feature.kind]) names.push({ style: feature.kind, text: feature.name, at: middle(feature), dot: feature.kind === "place" });
+      if (feature.kind === "place" && UNNAMED_PLACES.includes(feature.place)) continue;
+      if (feature.place === "bus_stop") names.push({ style: "place", minor: STOP, text: feature.name, at: middle(feature), dot: true });
+      else if (STYLES[feature.kind]) names.push({ style: feature.kind, text: feature.name, at: middle(feature), dot: feature.kind === "place" });
       continue;
     }
     const style = feature.kind === "water" ? "water" : ["primary", "footway"].includes(feature.streetClass) ? feature.streetClass : "street";
@@ -45,9 +51,33 @@ export function prepareNames(features) {
   return names.sort((a, b) => ORDER.indexOf(a.style) - ORDER.indexOf(b.style));
 }
 
+// Where a name stands best: of a lattice of places within the outline, the one furthest from its edge (a river bends out of its box).
 function middle(feature) {
   const [x0, y0, x1, y1] = feature.box;
-  return [(x0 + x1) / 2, (y0 + y1) / 2];
+  const centre = [(x0 + x1) / 2, (y0 + y1) / 2];
+  if (feature.shape !== "Polygon" || feature.kind === "building") return centre;
+  let [best, room] = [centre, -Infinity];
+  for (let i = 1; i < LATTICE; i += 1) {
+    for (let j = 1; j < LATTICE; j += 1) {
+      const at = [x0 + ((x1 - x0) * i) / LATTICE, y0 + ((y1 - y0) * j) / LATTICE];
+      const its = roomAt(at, feature.rings[0]);
+      if (its > room) [best, room] = [at, its];
+    }
+  }
+  return best;
+}
+
+// How far a place within a ring is from its edge; negative outside. Squared, for it is only compared.
+function roomAt([x, y], ring) {
+  let inside = false, least = Infinity;
+  for (let i = 0, j = ring.length - 2; i < ring.length; j = i, i += 2) {
+    const [ax, ay, bx, by] = [ring[i], ring[i + 1], ring[j], ring[j + 1]];
+    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) inside = !inside;
+    const length = (bx - ax) ** 2 + (by - ay) ** 2;
+    const part = length ? Math.max(0, Math.min(1, ((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / length)) : 0;
+    least = Math.min(least, (ax + part * (bx - ax) - x) ** 2 + (ay + part * (by - ay) - y) ** 2);
+  }
+  return inside ? least : -least;
 }
 
 // Pieces that share an end become one line.
@@ -83,7 +113,7 @@ export function placeLabels(names, zoom) {
   const placed = [];
   const taken = new Map(); // coarse grid of circles that labels cover
   for (const name of names) {
-    const style = STYLES[name.style];
+    const style = name.minor ?? STYLES[name.style];
     if (zoom < style.from) continue;
     const width = textWidth(name.text, style.font) + 8;
     const put = (x, y, angle, dot = false) => {

@@ -28,7 +28,7 @@ const EVENTS = {
 
 const PRESENCE = { home: "At home", not_home: "Out", unknown: "Whereabouts unknown" };
 const MODE = { gps: "GPS", rf: "Radio", unknown: "Mode unknown" };
-const MODE_LONG = { gps: "GPS: tracking by satellite", rf: "Radio: near the home unit", unknown: "unknown" };
+const MODE_LONG = { gps: "GPS, by satellite", rf: "Radio, by home unit", unknown: "unknown" };
 const CODES = { presence: ["unknown", "home", "not_home"], mode: ["unknown", "gps", "rf"] };
 
 export const presenceWord = (presence) => PRESENCE[presence] ?? PRESENCE.unknown;
