@@ -24,10 +24,12 @@ _TRIES = const(3)  # slots or sectors that may turn out bad in one append
 class Journal(Ring):
     """`mount` first. Then `append` a record that carries `next_seq`, `read_into` to send, `release` on a receipt.
 
-    I/O errors do not raise. An append that meets one tries the next place; if the device does not answer at all the
-    journal is no longer `mounted`, `append` gives False, and nothing changes until `mount` succeeds: only then is it known
-    whether that record stands (`next_seq` has moved on) or must be appended again. `faults` counts what went wrong.
+    I/O errors do not raise; `faults` counts them. An append that meets one tries the next place, then mounts again: only so
+    is it known what stands. If the device does not answer, `append` gives False and the journal is not `mounted` until an
+    append finds it answering: pack each record with the `next_seq` of that moment.
     """
+
+    _was_mounted = False
 
     # Mounting
 
@@ -45,6 +47,8 @@ class Journal(Ring):
                     if not self._erase(block):
                         return False
         self.mounted = found and self._burn_tail()
+        if self.mounted:
+            self._was_mounted = True
         return self.mounted
 
     def _burn_tail(self):
@@ -72,10 +76,33 @@ class Journal(Ring):
 
     def append(self, buf):
         """Write a record of 32 bytes that carries `next_seq`. True when it stands in flash (it was read back)."""
-        if not self.mounted:
+        recovered = not self.mounted
+        if recovered and not self._recover():
             return False
-        if len(buf) != SIZE or u32(buf, 0) != self.next_seq:
+        seq = u32(buf, 0)
+        if len(buf) != SIZE or seq != self.next_seq:
+            if recovered and seq < self.next_seq:
+                return False  # the one that could not be told stands after all, and has this number
             raise ValueError("record %r, expected sequence number %d" % (bytes(buf), self.next_seq))
+        if self._append(buf):
+            return True
+        if not self._recover():
+            return False
+        return self.next_seq == seq + 1 or self._append(buf)
+
+    def _recover(self):
+        # Mount again after an error, if it was mounted before, keeping what only the RAM knew.
+        if not self._was_mounted:
+            return False
+        next_seq, released, lost = self.next_seq, self.released, self.lost
+        if self.mount():
+            self.released = max(self.released, min(released, self.next_seq - 1))
+            self.lost = max(self.lost, lost)
+            return True
+        self.next_seq, self.released, self.lost = next_seq, released, lost
+        return False
+
+    def _append(self, buf):
         for _ in range(_TRIES):
             if self._slot >= self._slots and not self._open_sector():
                 break

@@ -24,6 +24,7 @@ MARKS = const(4)
 MARK = const(8)  # bytes
 BLANK = b"\xff" * SIZE
 EIO = const(-5)
+_UNREADABLE = const(0xFFFFFFFF)  # in place of a generation: neither blank nor a header
 
 
 def u32(buf, at):
@@ -75,13 +76,44 @@ class Ring:
                 generations[block] = u32(self._buf, 8)
                 self._first[block] = u32(self._buf, 16)
                 newest = max(newest, generations[block])
+            elif self._buf != BLANK:
+                generations[block] = _UNREADABLE
         if newest < 0:
             return True
         for block in range(self._blocks):
             if generations[block] + self._blocks <= newest:
                 self._first[block] = 0  # a sector that could not be erased when its turn came
         self._generation = newest
-        return self._load_newest(newest % self._blocks)
+        if not self._load_newest(newest % self._blocks):
+            return False
+        for age in range(1, self._blocks):  # newest first
+            if generations[(newest - age) % self._blocks] == _UNREADABLE:
+                self._adopt((newest - age) % self._blocks, age)
+        return True
+
+    def _adopt(self, block, age):
+        # A sector whose header has rotted, by its records. The one after the newest matters most: without it the sequence
+        # numbers in it would be given again. If the power went while that one was erased, its numbers are old ones instead.
+        if not self._read(block, RECORDS * SIZE, self._buf) or not is_intact(self._buf):
+            return
+        first = seq_of(self._buf)
+        if age == self._blocks - 1:
+            if first >= self.next_seq:
+                self._generation += 1
+                self._first[block] = first
+                self._slot = self._slots
+                self._marks = MARKS
+                self.next_seq = first + 1
+                for slot in range(RECORDS + 1, self._slots):
+                    if self._read(block, slot * SIZE, self._buf) and self._is_record(self._buf, self.next_seq):
+                        self.next_seq += 1
+            return
+        newer = 0
+        while not newer:  # the newest sector at the latest
+            age -= 1
+            newer = self._first[(self._generation - age) % self._blocks]
+        if first < newer:
+            self._first[block] = first
 
     def _load_newest(self, block):
         if not self._read(block, 0, self._buf) or not self._is_header(block):

@@ -264,17 +264,41 @@ def test_a_sector_that_cannot_be_erased_is_passed_over():
     assert all_of(mounted(device), journal.first_from(1)) == all_of(journal, journal.first_from(1))
 
 
-def test_a_device_that_does_not_answer_loses_nothing_and_says_so():
+def test_a_record_that_could_not_be_read_back_is_looked_for_and_found():
     device = Counting(4, 512)
     journal = mounted(device)
     fill(journal, 3)
-    device.fail_next = ["read"]  # the write stands, but that cannot be known
-    assert not journal.append(event(4, 7))
-    assert not journal.mounted and not journal.append(event(4, 8))
+    journal.release(2)
     device.fail_next = ["read"]
-    assert not journal.mount()
-    assert journal.mount()
-    assert journal.next_seq == 5 and all_of(journal, 4) == [bytes(event(4, 7))]
+    assert journal.append(event(4, 7))
+    assert (journal.mounted, journal.next_seq, journal.released) == (True, 5, 2)
+    assert all_of(journal, 4) == [bytes(event(4, 7))]
+
+
+def test_a_device_that_stops_answering_loses_nothing_and_goes_on_when_it_answers():
+    device = Counting(4, 512)
+    journal = mounted(device)
+    fill(journal, 3)
+    journal.release(1)
+    device.fail_next = ["read", "read"]  # the write stands, but that cannot be known
+    assert not journal.append(event(4, 7)) and not journal.mounted
+    assert (journal.next_seq, journal.released) == (4, 1)
+    device.fail_next = ["read"]
+    assert not journal.append(event(4, 8)) and not journal.mounted
+    assert not journal.append(event(4, 9)), "number 4 was given after all"
+    assert journal.mounted and journal.next_seq == 5 and journal.released == 1
+    fill(journal, 30)
+    assert all_of(journal, 4) == [bytes(event(4, 7)), *(bytes(event(seq)) for seq in range(5, 35))]
+
+
+def test_a_record_that_did_not_get_through_is_written_when_the_device_answers():
+    device = Counting(4, 512)
+    journal = mounted(device)
+    fill(journal, 3)
+    device.fail_next = ["write", "read", "read"]
+    assert not journal.append(event(4, 7))
+    assert journal.append(event(4, 8))
+    assert all_of(journal, 4) == [bytes(event(4, 8))]
 
 
 def test_a_record_with_another_number_is_a_mistake_of_the_caller():
@@ -322,6 +346,18 @@ def test_a_rotten_record_is_stepped_over():
     journal.release(6)
     assert journal.first_unreleased == 8
     assert [record.seq_of(raw) for raw in read_all(device)] == [*range(1, 7), *range(8, 21)]
+
+
+@pytest.mark.parametrize("generation", [0, 1, 2, 3], ids=["oldest", "oldest but one", "in the middle", "newest"])
+def test_a_rotten_sector_header_costs_no_record_and_gives_no_number_twice(generation: int):
+    device = RamDevice(6, 512)
+    fill(mounted(device), 14 * 3 + 5)
+    device.data[generation * 512 + 9] ^= 4
+    journal = mounted(device)
+    assert journal.next_seq == 14 * 3 + 6
+    assert all_of(journal, 1) == [bytes(event(seq)) for seq in range(1, 14 * 3 + 6)]
+    fill(journal, 20)
+    assert all_of(mounted(device), 1) == [bytes(event(seq)) for seq in range(1, 14 * 3 + 26)]
 
 
 @given(st.binary(min_size=4 * 512, max_size=4 * 512), st.booleans())
