@@ -72,7 +72,7 @@ class Town(Strict):
 
     seed: Annotated[int, Field(ge=0)] = 1
     centre: Point = Point(lat=50.7154, lon=-2.4367)
-    size_m: Annotated[int, Field(ge=1600, le=6000)] = 2400
+    size_m: Annotated[int, Field(ge=1600, le=4000)] = 2400
 
     @field_validator("centre")
     @classmethod

@@ -7,7 +7,7 @@ Everything is decided by the seed. Coordinates: metres east and north of the cen
 
 import itertools
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import names
 from .bend import Bend
@@ -78,6 +78,7 @@ class _Builder:
         self.draws = 0
         self.lines: list[_Line] = []
         self.blocks: list[Block] = []
+        self.fields: list[Block] = []
         self.bend = Bend(seed, half_m)
         self.fray = [uniform(stream(seed, "fray"), i, 0, math.tau) for i in range(3)]
         order = sorted(range(len(names.STREET_STEMS)), key=lambda i: uniform(stream(seed, "names"), i))
@@ -117,8 +118,13 @@ class _Builder:
         self.lines.append(_Line(True, west, -s, 0.0, "", "primary"))
         for rect in ((-s, 0.0, east, s), (east, 0.0, s, s), (-s, -s, west, 0.0), (west, -s, s, 0.0)):
             self.split(*rect)
+        for use, x, y, _ in self.wanted:  # its point lies in a block that another use took: the nearest one then
+            houses = [i for i, block in enumerate(self.blocks) if block.use == "houses"]
+            i = min(houses, key=lambda i: math.dist(self.blocks[i].middle, (x, y)))
+            self.blocks[i] = replace(self.blocks[i], use=use)
         self.closes()
         self.mark_junctions()
+        self.fields = [block for block in self.blocks if block.use == "fields"]
         nodes, edges = self.cut()
         river = [self.bend(x, self.river_y(x)) for x in _steps(-s, s, 25.0)]
         river = [_beyond(river[1], river[0], 0.35 * s), *river, _beyond(river[-2], river[-1], 0.35 * s)]
@@ -249,7 +255,7 @@ class _Builder:
             return False
         mx, my = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
         sides = ((mx - 2, my), (mx + 2, my)) if line.vertical else ((mx, my - 2), (mx, my + 2))
-        if all(any(block.use == "fields" and block.holds(*p) for block in self.blocks) for p in sides):
+        if all(any(block.holds(*p) for block in self.fields) for p in sides):
             return True
         if line.vertical:
             over = min(a[1], b[1]) < self.river_y(line.at) < max(a[1], b[1])

@@ -150,13 +150,15 @@ def _with_doors(start: Place, route: Route, end: Place) -> Route:
 
 @lru_cache(maxsize=4)
 def build_town(seed: int = 1, centre: tuple[float, float] = DEFAULT_CENTRE, size_m: float = DEFAULT_SIZE_M) -> Town:
-    """The town of a seed, `size_m` across (1200 to 6000), around `centre` (lat, lon in degrees)."""
+    """The town of a seed, `size_m` across (1600 to 4000), around `centre` (lat, lon in degrees)."""
     layout = lay_out(seed, size_m)
     streets = StreetGraph(layout.nodes, layout.edges)
     buildings = build(seed, layout, size_m / 2)
     river = shapely.buffer(shapely.linestrings(layout.river), RIVER_HALF_M, quad_segs=2)
     meadow = shapely.buffer(shapely.linestrings(layout.river[8:-8]), 62.0, quad_segs=3)
-    in_the_way = shapely.union_all([shapely.polygons(b.corners).buffer(6.0) for b in buildings])
+    index = shapely.STRtree(shapely.polygons([[*b.corners, b.corners[0]] for b in buildings]))
+    near = index.query(meadow, predicate="dwithin", distance=6.0)
+    in_the_way = shapely.union_all(shapely.buffer(index.geometries[near], 6.0))
     pieces = shapely.get_parts(meadow.difference(in_the_way).simplify(2.0))
     meadows = [(names.MEADOWS, _ring_of(p)) for p in pieces if p.area > 4000]
     green = [b for b in layout.blocks if b.use == "park"]
@@ -172,7 +174,7 @@ def build_town(seed: int = 1, centre: tuple[float, float] = DEFAULT_CENTRE, size
         [(names.RIVER, _ring_of(river))],
         {},
         [],
-        shapely.STRtree([shapely.polygons(b.corners) for b in buildings]),
+        index,
     )
     _name_places(town)
     return town
@@ -195,12 +197,13 @@ def _name_places(town: Town) -> None:
             free.sort(key=lambda i: math.dist(town.buildings[i].middle, near))
         else:
             free.sort(key=lambda i: uniform(key, i * 131 + len(town.places)))
-        for number in free:
-            if all(math.dist(town.buildings[number].middle, q) >= apart_m for q in others):
-                taken.add(number)
-                place = town._in_building(name or town.buildings[number].name, kind, number)
-                town.places[place.name] = place
-                return
+        for least_m in (apart_m, 0.0):  # rather close together than not at all
+            for number in free:
+                if all(math.dist(town.buildings[number].middle, q) >= least_m for q in others):
+                    taken.add(number)
+                    place = town._in_building(name or town.buildings[number].name, kind, number)
+                    town.places[place.name] = place
+                    return
 
     uses: dict[str, list[int]] = {}
     for i, building in enumerate(town.buildings):
@@ -219,12 +222,13 @@ def _name_places(town: Town) -> None:
             150.0,
             near=town.layout.river[len(town.layout.river) // 2] if name == "The Millwheel" else None,
         )
-    for name in names.WORKS:
-        pick(uses.get("works", []), name, "work")
-    pick(uses.get("shop", []), names.SUPERMARKET, "shop")
-    for name in names.SCHOOLS:
-        pick(uses.get("school", []), name, "school", 200.0)
-    pick(uses.get("hospital", []), names.HOSPITAL, "hospital")
+    large: list[tuple[str, str, str]] = [(name, "work", "works") for name in names.WORKS]
+    large += [(names.SUPERMARKET, "shop", "shop"), (names.HOSPITAL, "hospital", "hospital")]
+    large += [(name, "school", "school") for name in names.SCHOOLS]
+    for name, kind, use in large:
+        pick(uses.get(use, []), name, kind, 200.0 if kind == "school" else 0.0)
+        if name not in town.places:  # a small town has no block for it: an ordinary building then
+            pick(uses.get("frontage", []) + houses, name, kind)
     for _ in range(24):
         pick(houses, "", "home", 120.0)
     for name, ring in town.parks[:2]:

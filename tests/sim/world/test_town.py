@@ -8,6 +8,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.world import names
 from sim.world.streets import length_of
 from sim.world.town import build_town
 
@@ -68,6 +69,14 @@ def test_places_in_buildings_are_near_their_street(town):
     for place in town.places.values():
         reach = 130 if place.kind in ("park", "school", "work", "shop", "hospital") else 40
         assert math.dist(place.point, place.access.point) < reach, place.name
+
+
+@pytest.mark.parametrize(("seed", "size_m"), [(0, 1600.0), (5, 1600.0), (10, 2400.0), (1, 4000.0)])
+def test_every_town_has_every_named_place(seed, size_m):
+    town = build_town.__wrapped__(seed, (50.7154, -2.4367), size_m)
+    wanted = (*names.OFFICES, *names.SHOPS, *names.PUBS, *names.SCHOOLS, *names.WORKS, *names.PARKS)
+    assert [name for name in (*wanted, names.HOSPITAL, names.SUPERMARKET) if name not in town.places] == []
+    assert sum(p.kind == "home" for p in town.places.values()) == 24
 
 
 def test_addresses_and_streets_are_places_too(town):
