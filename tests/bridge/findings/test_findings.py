@@ -278,7 +278,7 @@ def what_stands(world: World) -> set[tuple]:
     return {(row.dedupe, row.kind, row.at_ms, repr(row.detail)) for row in world.rows(schema.event) if not row.superseded}
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_any_order_of_arrival_finds_the_same(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     chance = random.Random(seed)
