@@ -1,8 +1,8 @@
 """A wearer's day: a plain function of time, without a jump, on the streets, as the scenario says."""
 
-import itertools
 import math
 import random
+from itertools import pairwise
 
 import pytest
 import shapely
@@ -86,7 +86,7 @@ def test_all_ways_of_travel_occur_and_follow_the_streets():
 
 def test_the_stretches_of_a_day_join_without_a_gap():
     stretches = world().wearers["w"].stretches(0, 48 * HOUR)
-    for a, b in itertools.pairwise(stretches):
+    for a, b in pairwise(stretches):
         assert a.start_ms < b.start_ms
         assert math.dist((a.x1, a.y1), (b.x0, b.y0)) < 0.01
         if a.mode != "still":
@@ -120,6 +120,17 @@ def test_a_trip_happens_on_its_weekdays_only():
     assert [w.truth("w", clock(11, 30) + day * 24 * HOUR).place == "Fairlea Common" for day in range(8)] == [
         False, False, False, False, False, True, False, False,
     ]  # fmt: skip
+
+
+def test_who_is_still_on_the_way_leaves_again_on_arrival():
+    far = Trip("far", "30 Wren Place", "walk", leave_s=at_s(10))
+    back = Trip("back", "home", "walk", leave_s=at_s(10, 1))
+    w = world(trips=(far, back))
+    stretches = [s for s in w.wearers["w"].stretches(clock(9), clock(13)) if s.mode == "walk"]
+    assert all(a.end_ms == b.start_ms for a, b in pairwise(stretches))
+    there = w.place("30 Wren Place").point
+    assert min(math.dist((s.x1, s.y1), there) for s in stretches) < 0.02
+    assert w.truth("w", clock(12)).place == HOME
 
 
 def test_a_deviation_changes_its_day_and_no_other():
