@@ -9,9 +9,11 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
+from playwright.sync_api import Browser, Page, Request, expect
 
 from bridge.console.app import create_app
 from bridge.console.reading import open_read_only
@@ -19,6 +21,7 @@ from bridge.console.settings import ConsoleSettings
 from bridge.store.opening import open_store
 from tests.bridge.console.demo_town import write_town
 from tests.bridge.console.field import Field
+from tests.browser import open_browser
 
 KEY = "the-key-of-this-test-run"
 
@@ -109,3 +112,39 @@ def start_console() -> Iterator[Callable[..., RunningConsole]]:
             process.wait()
         if process.stdout:
             process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def look(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """`look(console, **context)`: the page, live. At the end: no request left this machine, nothing was refused or thrown."""
+    contexts, strangers, complaints = [], [], []
+
+    def watch(request: Request) -> None:
+        if urlsplit(request.url).hostname != "127.0.0.1" and not request.url.startswith(("data:", "blob:")):
+            strangers.append(request.url)
+
+    def opened(console: RunningConsole, **settings: object) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 720}, "locale": "en-US", **settings})  # type: ignore[arg-type]
+        contexts.append(context)
+        context.on("request", watch)
+        context.route(
+            "**/*", lambda route: route.continue_() if urlsplit(route.request.url).hostname == "127.0.0.1" else route.abort()
+        )
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None)
+        page.goto(console.url)
+        expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=15_000)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert strangers == [], "the console asked somebody else"
+    assert complaints == []

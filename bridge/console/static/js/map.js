@@ -6,6 +6,9 @@ import { el } from "./dom.js";
 
 const FALLBACK_VIEW = [[51.5, -0.12], 6];
 const CLOSEST_FIT = 16;
+const NAME_HALF_PX = 3.7; // a letter, about, from the middle
+const NAME_HEIGHT_PX = 15;
+const rankOf = ({ selected, alarm }) => (selected ? 4 : 0) + (alarm === "critical" ? 2 : alarm ? 1 : 0);
 
 export class MapView {
   // `on`: {select(id | null), clock(), followChanged(bool)}
@@ -28,6 +31,7 @@ export class MapView {
     this.homes = L.layerGroup().addTo(this.map);
     this.markers = new Map();
     this.tracks = new Map();
+    this.rank = () => 0;
     this.follows = false;
     this.fitted = false;
     this.map.setView(...FALLBACK_VIEW);
@@ -35,6 +39,7 @@ export class MapView {
     // A pin glides to its next place, but not while the whole map zooms under it.
     this.map.on("zoomstart", () => container.classList.add("zooming"));
     this.map.on("zoomend", () => requestAnimationFrame(() => requestAnimationFrame(() => container.classList.remove("zooming"))));
+    this.map.on("zoomend", () => this.clearNames());
     this.map.on("click", () => on.select(null));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.base?.recolour?.());
     new ResizeObserver(() => this.map.invalidateSize({ pan: false })).observe(container);
@@ -109,6 +114,21 @@ export class MapView {
     for (const wearer of wearers) {
       if (!this.markers.has(wearer.id)) this.markers.set(wearer.id, new WearerMarker(this.map, wearer, this.on.select));
       this.markers.get(wearer.id).update(wearer, lookOf(wearer));
+    }
+    this.rank = (id) => { const look = wearers.find((w) => w.id === id); return look ? rankOf(lookOf(look)) : 0; };
+    this.clearNames();
+  }
+
+  // Of names that would lie on each other only the weightiest is written: the selected wearer's, then those with alarms.
+  clearNames() {
+    const taken = [];
+    const shown = [...this.markers.entries()].filter(([, marker]) => marker.shown);
+    for (const [, marker] of shown.sort(([a], [b]) => this.rank(b) - this.rank(a))) {
+      const at = this.map.latLngToContainerPoint(marker.marker.getLatLng());
+      const half = marker.wearer.name.length * NAME_HALF_PX;
+      const covered = taken.some(([x, y, other]) => Math.abs(at.y - y) < NAME_HEIGHT_PX && Math.abs(at.x - x) < half + other);
+      marker.pin.classList.toggle("nameless", covered);
+      if (!covered) taken.push([at.x, at.y, half]);
     }
   }
 
