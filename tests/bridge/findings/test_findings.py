@@ -151,6 +151,46 @@ def test_who_was_away_long_before_the_curfew_began_is_found_with_no_record_after
     assert ("late_home", "18:05:00") in world.events("late_home")
 
 
+def test_who_goes_out_again_at_night_is_found_out(world: World) -> None:
+    a_day_with_a_late_return(world)
+    tag, hmu = world.tag, world.hmu
+    heartbeat(world, "06-01 19:50", "06-01 23:00")
+    hmu.event(record.PRESENCE, ms("06-01 23:00"), record.PRESENCE_NOT_HOME, tag.id, flags=0)
+    hmu.event(record.PRESENCE, ms("06-01 23:03"), record.PRESENCE_HOME, tag.id, flags=0)  # to the bins
+    hmu.event(record.PRESENCE, ms("06-01 23:30"), record.PRESENCE_NOT_HOME, tag.id, flags=0)
+    heartbeat(world, "06-01 23:40", "06-02 08:00")
+    hmu.event(record.PRESENCE, ms("06-02 08:00"), record.PRESENCE_HOME, tag.id, flags=0)
+    world.send_all()
+    world.look()
+    found = world.events("late_home", "left_home", "home", "out_all_night", "curfew_unknown")
+    assert found == [("late_home", "18:05:00"), ("home", "18:42:00"), ("left_home", "22:35:00"), ("home", "07:00:00")]
+
+
+def test_who_does_not_come_home_at_all_was_out_all_night(world: World) -> None:
+    a_day_with_a_late_return(world, back="06-02 09:00")
+    world.send_all()
+    world.look()
+    found = world.events("late_home", "left_home", "home", "out_all_night", "curfew_unknown")
+    assert found == [("late_home", "18:05:00"), ("out_all_night", "06:00:00"), ("home", "08:00:00")]
+
+
+def test_home_without_its_home_unit_is_unknown_and_not_out(world: World) -> None:
+    """Power cut at 18:00: the beacons are gone, the tag goes to GPS mode in the living room. He has not left."""
+    tag, hmu = world.tag, world.hmu
+    hmu.event(record.PRESENCE, ms("06-01 17:00"), record.PRESENCE_HOME, tag.id, flags=0)
+    hmu.event(record.MAINS_LOST, ms("06-01 18:00"), flags=0)
+    tag.event(record.MODE, ms("06-01 18:10"), record.MODE_GPS, record.MODE_BY_SILENCE)
+    for minute in range(12, 120, 5):
+        tag.fix(ms("06-01 18:00") + minute * MINUTE, HOME[0] + 2000, HOME[1], radius_dm=400)
+    world.send_all()
+    world.look()
+    assert world.events("late_home", "left_home", "presence", "mains_lost", "curfew_unknown") == [
+        ("presence", "16:00:00"),
+        ("mains_lost", "17:00:00"),
+        ("curfew_unknown", "18:05:00"),
+    ]
+
+
 def test_unknown_is_never_reported_as_out(world: World) -> None:
     world.hmu.event(record.PRESENCE, ms("06-01 08:00"), record.PRESENCE_NOT_HOME, world.tag.id, flags=0)
     world.hmu.event(record.BOOT, ms("06-01 21:00"), flags=0)  # silent in between
