@@ -1,6 +1,6 @@
 """NMEA 0183 4.10 sentences as an L76K prints them: GGA, GSA (one a system), GSV, RMC, VTG; talkers GN, GP and BD.
 
-What changes slowly (which satellites, how strong, GSA and GSV) is worked out once for each 10 s block of time and kept, a plain
+What changes slowly (which satellites, how strong, GSA and GSV) is worked out once for each block of 30 s and kept, a plain
 function of the block; the rest is formatted for each epoch.
 """
 
@@ -8,7 +8,7 @@ import math
 from datetime import UTC, datetime
 
 from .hashing import uniform
-from .sky import BLOCK_MS, Satellite
+from .sky import Satellite
 
 GSA_MODE = {"open": 0, "canyon": 1, "inside": 2}  # the kinds of sky a block's text is kept for
 # dB lost on the ankle, and how far off the strength may be, by kind of sky; a canyon hides what is low, and what
@@ -17,14 +17,19 @@ _LOSS = (3.0, 6.0, 19.0)
 _SPREAD = (2.5, 5.0, 6.0)
 _MASK_DEG = (10, 25, 15)
 _USABLE_DBHZ = 22.0
+_BLOCK_MS = 30_000  # divides sky.BLOCK_MS, so that a block has one sky
 
 
 def sentence(body: str) -> str:
     """`$body*hh` with its line end."""
-    check = 0
-    for byte in body.encode("ascii"):
-        check ^= byte
-    return f"${body}*{check:02X}\r\n"
+    folded = int.from_bytes(body.encode("ascii"), "little")  # at most 128 bytes: all of them XORed by folding in halves
+    folded ^= folded >> 512
+    folded ^= folded >> 256
+    folded ^= folded >> 128
+    folded ^= folded >> 64
+    folded ^= folded >> 32
+    folded ^= folded >> 16
+    return f"${body}*{(folded ^ folded >> 8) & 0xFF:02X}\r\n"
 
 
 class Sentences:
@@ -95,7 +100,7 @@ class Sentences:
 
     def _block(self, t_utc_ms: int, state: int, fix: bool, satellites: tuple[Satellite, ...]) -> tuple[str, str, int, float]:
         """(GSA text, GSV text, satellites used, HDOP) of a block."""
-        block = t_utc_ms // BLOCK_MS
+        block = t_utc_ms // _BLOCK_MS
         kept = self._kept.get((block, state, fix))
         if kept is None:
             if len(self._kept) > 16:
@@ -106,9 +111,9 @@ class Sentences:
     def _text(self, block: int, state: int, fix: bool, satellites: tuple[Satellite, ...]) -> tuple[str, str, int, float]:
         heard: list[tuple[Satellite, int]] = []
         used: list[Satellite] = []
-        axis = uniform(self._key, -1 - block // 12, 0.0, math.tau)  # the way the street runs, or the leg is, for two minutes
+        axis = uniform(self._key, -1 - block // 4, 0.0, math.tau)  # the way the street runs, or the leg is, for two minutes
         for s in satellites:
-            draw = uniform(self._key, (block // 3) * 256 + s.number + (64 if s.talker == "BD" else 0), -1.0, 1.0)
+            draw = uniform(self._key, block * 256 + s.number + (64 if s.talker == "BD" else 0), -1.0, 1.0)
             strength = s.strength - _LOSS[state] + draw * _SPREAD[state]
             turn = math.radians(s.azimuth) - axis
             behind_leg = math.cos(turn) > 0.5 and s.elevation < 45

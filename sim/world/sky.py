@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .hashing import stream, uniform
 
-BLOCK_MS = 10_000  # the sky and the strengths change in steps of this
+BLOCK_MS = 60_000  # the sky moves in steps of this: a quarter of a degree
 _SYSTEMS = (("GP", 32, 43_080_000.0), ("BD", 24, 46_380_000.0))
 
 
@@ -33,15 +33,17 @@ class Sky:
                 self._paths.append(
                     (talker, n + 1, period, phase, uniform(key, i + 1, 35.0, 100.0), uniform(key, i + 2, 0, math.tau))
                 )
-        self._last: tuple[int, tuple[Satellite, ...]] | None = None
+        self._kept: dict[int, tuple[Satellite, ...]] = {}  # of late: what is asked for by one receiver is asked for by others
 
     def at(self, utc_ms: int) -> tuple[Satellite, ...]:
         """The satellites above 5°, GPS first, for the block of time that utc_ms lies in."""
         block = utc_ms // BLOCK_MS
-        last = self._last
-        if last is None or last[0] != block:
-            self._last = last = (block, tuple(self._above(block * BLOCK_MS)))
-        return last[1]
+        above = self._kept.get(block)
+        if above is None:
+            if len(self._kept) >= 64:
+                self._kept.clear()
+            above = self._kept[block] = tuple(self._above(block * BLOCK_MS))
+        return above
 
     def _above(self, utc_ms: int) -> list[Satellite]:
         out: list[Satellite] = []
