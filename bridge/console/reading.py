@@ -31,6 +31,8 @@ Rows = list[dict[str, Any]]
 def open_read_only(url: str) -> Engine:
     """An engine that cannot write. ConfigError when there is no store at `url`, or none that this version can read."""
     engine = open_store(url, read_only=True)
+    if engine.dialect.name == "postgresql":
+        engine = engine.execution_options(postgresql_readonly=True)
     try:
         with engine.connect() as connection:
             connection.execute(select(schema.setting)).all()

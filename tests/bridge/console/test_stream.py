@@ -135,6 +135,21 @@ def test_a_record_dated_later_sends_for_the_track(field: Field, make_hub: Callab
     asyncio.run(scenario())
 
 
+def test_a_fix_outside_every_wear_period_is_told_to_nobody(field: Field, make_hub: Callable[..., Hub]) -> None:
+    field.enrol(wearer_entry(1) | {"until": "2026-06-01T11:00:00Z"})  # NOON_MS
+
+    async def scenario() -> None:
+        hub = make_hub()
+        async with aclosing(hub.listen(None)) as stream:
+            await anext(stream)
+            field.fixes(1, [(NOON_MS - 1, home_of(1)), (NOON_MS, home_of(1))], live=False)
+            await hub.look()
+            fixes = (await next_of(stream, "delta"))[1]["fixes"]
+            assert [fix[0] for fix in fixes["w1"]] == [NOON_MS - 1]
+
+    asyncio.run(scenario())
+
+
 def test_people_and_superseded_events_are_noticed_too(field: Field, make_hub: Callable[..., Hub]) -> None:
     field.enrol(wearer_entry(1))
     event_id = field.event(1, "late_home", NOON_MS)
