@@ -14,7 +14,7 @@ runs this file with integers that object.
     76  the 21 fields of the sentence (a GSV with a signal id has 21), three numbers each: digits before the point, seven
         digits after it, and the form (0 empty, 1 malformed, 33 to 126 the one character that it holds, 128 + n a number
         with n digits before the point)
-   139  the names of the talkers
+   139  the names of the talkers; the fields that are wanted of each kind
 """
 # pyright: reportInvalidTypeForm=false, reportGeneralTypeIssues=false
 
@@ -23,7 +23,7 @@ from .port import MICROPYTHON, const
 if not MICROPYTHON:
     from ._cpython import micropython, ptr8, ptr32
 
-STATE_SIZE = const(148)
+STATE_SIZE = const(154)
 
 # Kinds of sentence, and what `scan` has found (0: the bytes ran out first).
 RMC = const(1)
@@ -58,6 +58,7 @@ RADIUS_HUGE = const(65534)  # dm: 200 m or more in an axis; the largest radius t
 
 TYPE_WORDS = const(9)  # state[TYPE_WORDS + kind] is its name as a number, "RMC" for RMC
 TALKER_WORDS = const(138)
+WANTED = const(147)  # state[WANTED + kind] has a bit for each field that `decode` reads
 
 _EPOCH = const(36)
 _NOW = const(37)
@@ -88,14 +89,10 @@ def scan(b: ptr8, i: int, n: int, s: ptr32) -> int:
     digits = s[6]  # before the point
     places = s[7]  # 0 no point yet, else 1 + digits after it; no more than 8
     odd = s[8]  # the first character that is not of a number, or 1 when it cannot be either any more
+    wanted = s[9]  # bit k: field k is read, else only summed
     bad = s[BAD]
     s[KIND] = 0
     while i < n:
-        if phase == 0:
-            while i < n and b[i] != 36:
-                i += 1
-            if i == n:
-                break
         c = b[i]
         i += 1
         if phase == 2:
@@ -138,7 +135,7 @@ def scan(b: ptr8, i: int, n: int, s: ptr32) -> int:
                     xor ^= 48
                 continue
             if c == 44 or c == 42:  # , or *: the field ends
-                if k <= _LAST_FIELD:
+                if wanted >> k & 1 != 0:
                     if odd == 0 and digits != 0:
                         odd = _NUMBER + digits
                     elif places != 0:
@@ -161,7 +158,15 @@ def scan(b: ptr8, i: int, n: int, s: ptr32) -> int:
                     phase = 3
                 else:
                     xor ^= c
-                    k += 1
+                    if k <= _LAST_FIELD:  # further ones are all number 21, which nobody wants
+                        k += 1
+                    if wanted >> k & 1 == 0:  # no use in it: on to its end
+                        while i < n:
+                            c = b[i]
+                            if c < 45 or c > 126:
+                                break
+                            xor ^= c
+                            i += 1
                     whole = frac = digits = places = odd = 0
             elif c == 36:
                 phase = 1
@@ -205,8 +210,13 @@ def scan(b: ptr8, i: int, n: int, s: ptr32) -> int:
                 if k != 0:
                     phase = 2
                     s[_FIELDS] = k
+                    wanted = s[WANTED + k]
+                    s[9] = wanted
                     k = 1
                     whole = frac = digits = places = odd = 0
+        elif phase == 0:
+            while i < n and b[i] != 36:
+                i += 1
         else:
             d = c ^ 48
             if d > 9:

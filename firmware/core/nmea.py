@@ -19,10 +19,10 @@ from array import array
 
 try:
     from ._nmea_viper import *  # noqa: F403
-    from ._nmea_viper import STATE_SIZE, TALKER_WORDS, TYPE_WORDS
+    from ._nmea_viper import GGA, GSA, GST, GSV, RMC, STATE_SIZE, TALKER_WORDS, TYPE_WORDS, WANTED, ZDA
 except (SyntaxError, ValueError):  # an interpreter without machine code, such as the unix port on a 64-bit Arm
     from ._nmea_plain import *  # noqa: F403
-    from ._nmea_plain import STATE_SIZE, TALKER_WORDS, TYPE_WORDS  # type: ignore
+    from ._nmea_plain import GGA, GSA, GST, GSV, RMC, STATE_SIZE, TALKER_WORDS, TYPE_WORDS, WANTED, ZDA  # type: ignore
 
 
 def new_state():
@@ -30,6 +30,16 @@ def new_state():
     state = array("i", (0 for _ in range(STATE_SIZE)))
     _put_words(state, TYPE_WORDS, b"RMCGGAZDAGSTGSAGSV", 3)
     _put_words(state, TALKER_WORDS, b"GIGQQZBDGBGAGLGNGP", 2)
+    for kind, fields in (
+        (RMC, (1, 2, 3, 4, 5, 6, 7, 8, 9, 12)),
+        (GGA, (1, 2, 3, 4, 5, 6, 7, 8)),
+        (ZDA, (1, 2, 3, 4)),
+        (GST, (1, 6, 7)),
+        (GSA, (2, 16)),
+        (GSV, (2, 3, 7, 11, 15, 19)),
+    ):
+        for field in fields:
+            state[WANTED + kind] |= 1 << field
     return state
 
 
