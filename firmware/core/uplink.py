@@ -8,7 +8,9 @@ What it guarantees:
     find its broker full of copies).
   - A message is the same bytes each time it is sent: its boundaries stay, and records never change. Only a carrier that takes
     smaller messages has them cut anew; first sequence and count are both in the nonce, so that is another message.
-  - At most `window` messages are without a receipt; memory does not grow with the backlog.
+  - At most `window` messages are without an answer; memory does not grow with the backlog. A message that the bridge answers
+    though records before it are missing there leaves the window, so that a record that is lost for good (the journal was full,
+    the flash has worn) never silences the device; it is not freed, and goes again after the next reconnection.
   - Forged, replayed, truncated and foreign DOWN messages are refused and counted, and change nothing.
 
 Carriers stay outside. An MQTT session uses this object as one of its sources (see `mqtt.session`); any other carrier takes
@@ -79,6 +81,8 @@ class Uplink:
         self._until = [0] * window
         self._times = [0] * window
         self._backoff = 0
+        self._next = 0  # no record below it waits to be put into a message
+        self._holes = False  # a message left the window unfreed
         self._flush = 0  # everything up to this sequence number goes without waiting for the report interval
         self._last_report = None
         self._buf = bytearray(0)  # for carriers without a buffer of their own
@@ -98,6 +102,8 @@ class Uplink:
 
     def restart(self, now):
         """A carrier has come up (again): everything unreceipted goes, in order."""
+        if self._holes:
+            self._forget()
         for i in range(self._n):
             self._state[i] = _TO_SEND
         self._backoff = 0
@@ -138,13 +144,11 @@ class Uplink:
         self._state[i] = _TO_SEND
         self._times[i] = 0
         self._n = i + 1
+        self._next = first + self._count[i]
         return True
 
     def _next_first(self):
-        first = self._journal.first_unreleased
-        if self._n:
-            first = max(first, self._first[self._n - 1] + self._count[self._n - 1])
-        return self._journal.first_from(first)
+        return self._journal.first_from(max(self._journal.first_unreleased, self._next))
 
     def _find(self, token):
         for i in range(self._n):
@@ -158,10 +162,13 @@ class Uplink:
         if i < 0:
             return 0
         count = self._journal.read_into(token, view, message.HEADER, self._count[i])
-        if not count:
-            self._drop(i)  # overwritten by newer records, or unreadable: the journal counts those
-            return 0
-        self._count[i] = count
+        if count < self._count[i]:
+            if self._next == token + self._count[i]:
+                self._next = token + max(count, 1)
+            self._count[i] = count
+            if not count:
+                self._drop(i)  # overwritten by newer records, or unreadable
+                return 0
         message.pack_header(view, message.RECORDS, self._key_id, count, self._device_id, token)
         return self._ccm.seal(view, count * SIZE)
 
@@ -234,8 +241,13 @@ class Uplink:
     def recut(self, batch, now):
         """From now on `batch` records a message; what is unreceipted is cut anew and sent again."""
         self.batch = batch
-        self._n = 0
+        self._forget()
         self.restart(now)
+
+    def _forget(self):
+        self._n = 0
+        self._next = 0
+        self._holes = False
 
     # The bridge answers.
 
@@ -280,10 +292,11 @@ class Uplink:
         self._backoff = 0
         while self._n and self._first[0] + self._count[0] - 1 <= through:
             self._drop(0)
-        # Stored, but records before it are missing at the bridge: those go again first, this one has time.
         i = self._find(first)
-        if i >= 0 and self._state[i] == _ACKED:
-            self._until[i] = ticks_add(now, self.receipt_timeout_ms)
+        if i >= 0:
+            # Stored, but records before it are missing at the bridge.
+            self._drop(i)
+            self._holes = True
 
 
 def token_of(buffer):

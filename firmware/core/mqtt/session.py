@@ -363,8 +363,9 @@ class Session:
         if self.state == UP:
             if self._keepalive_s and not self._ping_waits:
                 due = min(due, self._keepalive_s * 1000 - ticks_diff(now, self._last_tx))
-            for source in self._sources:
-                wait = source.due_ms(now)
-                if wait >= 0:
-                    due = min(due, wait)
+            if self.in_flight < len(self._ids):  # with a full window nothing can go before an answer comes
+                for source in self._sources:
+                    wait = source.due_ms(now)
+                    if wait >= 0:
+                        due = min(due, wait)
         return max(due, 0)

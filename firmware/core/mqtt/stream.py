@@ -11,8 +11,11 @@ MicroPython only: CPython's asyncio streams are others.
 
 import asyncio
 
-from ..port import const, ticks_diff, ticks_ms
+from ..port import MICROPYTHON, const, ticks_diff, ticks_ms
 from .session import CLOSED, DISABLED, NO_REASON, REFUSED, TIMEOUT, UP
+
+if MICROPYTHON:
+    from asyncio import core  # type: ignore
 
 # What `on_event(kind, detail)` is told.
 CONNECTED = const(1)  # logged in; detail: 1 when the broker had kept the session
@@ -22,6 +25,7 @@ _BACKOFF_DOUBLINGS = const(6)  # from 1 s to 64 s
 _BACKOFF_REFUSED = const(300)  # times the first pause: 5 minutes
 _STEADY = const(8)  # times the first pause: a connection that held as long is a good one
 _UNAVAILABLE = const(3)  # CONNACK: the broker is there but not ready [3.2.2.3]: not a refusal that lasts
+_FOREVER_MS = const(0x8000000)  # a day and a half: waits are in ticks, which wrap
 _IPPROTO_TCP = const(6)
 _TCP_NODELAY = const(1)  # on Linux and lwIP; neither port of `socket` names it
 _IN_PROGRESS = (115, 119, 36, 11)  # EINPROGRESS of Linux, of lwIP ports, of BSD; EAGAIN
@@ -68,6 +72,36 @@ def tcp_opener(host, port):
     return open_socket
 
 
+class Wake:
+    """A flag that one task waits for with a time limit. `asyncio.wait_for` does the same with two tasks and 1-2 KB of garbage
+    each time; here the sleeping task is brought forward, as its cancellation would do it. Not for interrupt handlers."""
+
+    def __init__(self):
+        self._is_set = False
+        self._task = None
+
+    def set(self):
+        self._is_set = True
+        task = self._task
+        if task is not None:
+            self._task = None
+            core._task_queue.remove(task)
+            core._task_queue.push(task)
+
+    def clear(self):
+        self._is_set = False
+
+    async def wait(self, ms):
+        """Until `set` (also before the call), or for so long; the flag is then down again."""
+        if not self._is_set:
+            self._task = core.cur_task
+            try:
+                await core.sleep_ms(ms)
+            finally:
+                self._task = None
+        self._is_set = False
+
+
 class Stream:
     """`run()` as a task, `enable()` to begin, `disable()` to end the connection (before the modem sleeps), `notify()` when a
     source has something new. `on_event` is called between packets and must not block. `backoff_ms` is the first pause; half of
@@ -82,8 +116,9 @@ class Stream:
         self._connect_timeout_ms = connect_timeout_ms
         self._rx = bytearray(rx_chunk)
         self._enabled = False
-        self._wake = asyncio.Event()
-        self._writing = asyncio.Lock()
+        self._wake = Wake()  # the task that writes
+        self._rest = None  # of a packet that the socket did not take whole
+        self._written = asyncio.Event()
         self._first_pause_ms = backoff_ms
         self._failures = 0  # in a row
         self._ended = False
@@ -112,8 +147,7 @@ class Stream:
         """Keep the session up while enabled; never returns."""
         while True:
             while not self._enabled:
-                self._wake.clear()
-                await self._wake.wait()
+                await self._wake.wait(_FOREVER_MS)
             self._since = None
             await self._connection()
             session = self.session
@@ -135,17 +169,9 @@ class Stream:
         left = half + (half * self._jitter() >> 16)
         # `disable` and `enable` cut it short, new records do not.
         while left > 0 and self._enabled and self._failures:
-            self._wake.clear()
             began = ticks_ms()
-            await self._sleep(left)
+            await self._wake.wait(left)
             left -= ticks_diff(ticks_ms(), began)
-
-    async def _sleep(self, ms):
-        # Until the time has passed or something happened.
-        try:
-            await asyncio.wait_for_ms(self._wake.wait(), ms)
-        except asyncio.TimeoutError:
-            pass
 
     async def _connection(self):
         # One connection, from its socket to its end. `session.reason` says why it ended.
@@ -160,11 +186,13 @@ class Stream:
         wire = asyncio.StreamReader(sock)
         session.start(ticks_ms())
         self._ended = False
+        self._rest = None
         reader = None
         try:
             # The first packet goes as soon as the socket can be written, which is when it is connected.
             n = session.next_packet(ticks_ms())
-            await self._write_rest(wire, session.tx[session.tx_at : session.tx_at + n], self._connect_timeout_ms)
+            self._rest = session.tx[session.tx_at : session.tx_at + n]
+            await self._write_rest(wire, self._connect_timeout_ms)
             reader = asyncio.create_task(self._read(wire))
             await self._pump(wire)
         except asyncio.TimeoutError:
@@ -184,12 +212,13 @@ class Stream:
         # Sends what is there, then waits for something to happen or for time to pass.
         session = self.session
         while True:
-            self._wake.clear()
-            await self._flush(wire)
+            self._flush(wire)
+            if self._rest is not None:
+                await self._write_rest(wire, session.response_timeout_ms)
+                continue
             if self._ended or not self._enabled or not session.is_alive(ticks_ms()):
                 return
-            if not self._wake.is_set():
-                await self._sleep(session.due_ms(ticks_ms()))
+            await self._wake.wait(session.due_ms(ticks_ms()))
 
     async def _read(self, wire):
         # Takes what comes and sends the answers to it; ends the connection by `_ended`.
@@ -206,9 +235,12 @@ class Stream:
                 if not was_up and session.state == UP:
                     self._since = ticks_ms()
                     self._on_event(CONNECTED, 1 if session.session_present else 0)
-                await self._flush(wire)
-        except asyncio.TimeoutError:
-            session.stop(TIMEOUT)
+                self._flush(wire)
+                self._wake.set()  # what is due by time may have changed
+                while self._rest is not None:
+                    # Nothing is read while nothing can be written, so answers never pile up.
+                    self._written.clear()
+                    await self._written.wait()
         except OSError:
             pass
         finally:
@@ -217,32 +249,29 @@ class Stream:
             self._ended = True
             self._wake.set()
 
-    async def _flush(self, wire):
-        # Write all that the session has, a packet at a time. The reader waits here too: nothing is read while nothing can be
-        # written, so answers never pile up.
+    def _flush(self, wire):
+        # Write all that the session has, a packet at a time, unless one is still on its way.
         session = self.session
-        lock = self._writing
-        await lock.acquire()
-        try:
-            while not self._ended:
-                n = session.next_packet(ticks_ms())
-                if not n:
-                    return
-                packet = session.tx[session.tx_at : session.tx_at + n]
-                done = wire.s.write(packet)
-                if done != n:
-                    await self._write_rest(wire, packet[done or 0 :], session.response_timeout_ms)
-        finally:
-            lock.release()
+        while self._rest is None and not self._ended:
+            n = session.next_packet(ticks_ms())
+            if not n:
+                return
+            packet = session.tx[session.tx_at : session.tx_at + n]
+            done = wire.s.write(packet)
+            if done != n:
+                self._rest = packet[done or 0 :]
+                self._wake.set()
 
-    async def _write_rest(self, wire, packet, timeout_ms):
-        wire.out_buf = packet
+    async def _write_rest(self, wire, timeout_ms):
+        wire.out_buf = self._rest
         await asyncio.wait_for_ms(wire.drain(), timeout_ms)
+        self._rest = None
+        self._written.set()
 
     def _say_goodbye(self, sock):
         session = self.session
         n = session.goodbye()
-        if n and not self._writing.locked():
+        if n and self._rest is None:
             try:
                 sock.write(session.tx[session.tx_at : session.tx_at + n])
             except OSError:
