@@ -55,7 +55,7 @@ class MqttCarrier:
         self._log = structlog.get_logger("mqtt")
         self._queue: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
         self._subscribed = threading.Event()
-        self._connection = 0  # how many times it has connected
+        self._connection = 0  # grows with each connection and each loss of one
         self._stopping = False
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
@@ -135,6 +135,7 @@ class MqttCarrier:
             self._log.warning("broker cannot be reached", host=self._address[0], port=self._address[1])
 
     def _on_disconnect(self, client, userdata, flags, reason_code, properties) -> None:
+        self._connection += 1  # here already: an acknowledgement must not slip in between CONNECT and CONNACK either
         self._subscribed.clear()
         if not self._stopping:
             self.counts.add("broker", "lost")

@@ -145,6 +145,43 @@ def test_kill_9_of_the_bridge_at_random_moments_loses_and_doubles_nothing(
     assert bridge.stop() == 0
 
 
+def test_kill_9_at_any_moment_leaves_each_event_once(broker: Broker, tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    scheme = """
+timezone: Europe/London
+wearers:
+  - id: w1
+    name: One
+    tag: tag-000001
+    from: 2026-06-01T04:00:00Z
+    conditions:
+      - {kind: exclusion, name: School, circle: {lat: 50.7204, lon: -2.4367, radius_m: 100}}
+"""
+    config = write_config(tmp_path / "bridge", broker.port, scheme_file="scheme.yaml", clock="records")
+    (config.parent / "scheme.yaml").write_text(scheme, encoding="utf-8")
+    tag = Device("tag-000001")
+    for i in range(400):  # into the zone and out of it again, 100 times
+        tag.fix((START_S + 300 * i) * 1000, (507204000, 507204000, 507304000, 507304000)[i % 4], -24367000)
+    sealed = tag.messages(4)
+    with BridgeProcess(config) as bridge, Party(broker.port, tag.name) as party:
+        assert party.subscribe(tag.down)
+        kills = sorted(chance.sample(range(len(sealed)), 4))
+        for i, each in enumerate(sealed):
+            party.publish(tag.up, each)
+            if i in kills:
+                threading.Event().wait(chance.uniform(0.0, 0.3))  # the moment of the kill
+                bridge.kill()
+                bridge.start()
+
+        def events() -> list[tuple[str, int]]:
+            with sqlite3.connect(bridge.store) as connection:
+                return connection.execute("SELECT kind, seq FROM event WHERE NOT superseded ORDER BY at_ms, id").fetchall()
+
+        wait_for(lambda: len(events()) >= 200, "all events")
+        assert bridge.stop() == 0
+        assert events() == [("zone_left" if i % 2 else "zone_entered", 1 + 2 * i) for i in range(200)]
+
+
 def test_garbage_does_not_stop_the_bridge_and_is_not_delivered_again(broker: Broker, bridge: BridgeProcess, seed: int) -> None:
     chance = random.Random(seed)
     tag = Device("tag-000001")
