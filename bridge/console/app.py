@@ -111,8 +111,7 @@ def create_app(engine: Engine, settings: ConsoleSettings) -> FastAPI:
             from_ms, until_ms = shapes.day_bounds_ms(shown, scheme.zone)
         except (OverflowError, ValueError):
             raise HTTPException(422, f"day: got {shown}, expected a day within the calendar") from None
-        periods = [period for period in scheme.worn() if period.wearer_id == wearer_id]
-        rows = await asyncio.to_thread(reader.track, periods, from_ms, until_ms)
+        rows = await asyncio.to_thread(reader.track, wearer_id, from_ms, until_ms)
         return _json(
             {
                 "wearer": wearer_id,

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import Engine, Select, and_, func, or_, select
+from sqlalchemy import Engine, Select, and_, func, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.console.shapes import Cursor, Period
 from bridge.errors import ConfigError
-from bridge.store import schema
+from bridge.store import queries, schema
 from bridge.store.opening import open_store
 from bridge.store.settings import get_settings
 from firmware.core.record import FIX
@@ -23,7 +23,6 @@ from firmware.core.record import FIX
 _FIX_NAMES = ("device_id", "at_ms", "lat_e7", "lon_e7", "radius_dm", "speed_cms", "mode", "received_ms")
 _FIX_COLUMNS = [schema.record.c[name] for name in _FIX_NAMES]
 _SHOWN = and_(schema.record.c.at_ms.is_not(None), schema.record.c.quarantine.is_(None))
-_A_SHOWN_FIX = and_(_SHOWN, schema.record.c.kind == FIX, schema.record.c.lat_e7.is_not(None), schema.record.c.lon_e7.is_not(None))
 
 Rows = list[dict[str, Any]]
 
@@ -160,23 +159,10 @@ class Reader:
             complete=len(rows) < limit and len(events) < limit,
         )
 
-    def track(self, periods: list[Period], from_ms: int, until_ms: int) -> Rows:
-        """The fixes of these wear periods with `from_ms <= at_ms < until_ms`, by time."""
-        spans = [
-            and_(
-                schema.record.c.device_id == period.tag_id,
-                schema.record.c.at_ms >= max(from_ms, period.from_ms),
-                schema.record.c.at_ms < (until_ms if period.until_ms is None else min(until_ms, period.until_ms)),
-            )
-            for period in periods
-        ]
-        if not spans:
-            return []
+    def track(self, wearer_id: str, from_ms: int, until_ms: int) -> Rows:
+        """The fixes of `from_ms <= at_ms < until_ms` that a tag made while this wearer wore it, by time."""
         with self._engine.connect() as connection:
-            return _rows(
-                connection,
-                select(*_FIX_COLUMNS).where(or_(*spans), _A_SHOWN_FIX).order_by(schema.record.c.at_ms, schema.record.c.seq),
-            )
+            return [dict(row._mapping) for row in queries.track(connection, wearer_id, from_ms, until_ms)]
 
     def events(self, after: int | None, before: int | None, wearer_id: str | None, limit: int) -> Rows:
         """Events by id, ascending: the first `limit` after an id, else the newest `limit` (before an id)."""
