@@ -283,6 +283,42 @@ def test_a_receipt_that_shows_a_gap_gets_the_missing_message_again_and_then_free
     assert bench.receipt(8, first=1) and bench.uplink.drained
 
 
+def test_a_record_that_the_bridge_will_never_have_does_not_silence_the_device() -> None:
+    bench = Bench(records=40, batch=4, window=2)
+    bench.send()
+    # The first message is refused there for ever; every other one is stored and answered with the prefix as it is.
+    heard = [1, 2, 3, 4]
+    for first in range(5, 41, 4):
+        assert bench.receipt(0, first=first)
+        heard += [seq for _, raw in bench.send() for seq in seqs(raw)]
+        assert bench.uplink.in_flight <= 2
+    assert sorted({*heard, 5, 6, 7, 8}) == list(range(1, 41)), "all that came after it went out"
+    assert bench.journal.released == 0 and not bench.uplink.drained
+    bench.append()
+    bench.uplink.restart(bench.now)
+    again = []
+    while sent := bench.send():
+        for token, raw in sent:
+            again += seqs(raw)
+            bench.receipt(0, first=token) if token > 1 else None
+    assert again == list(range(1, 42)), "nothing was freed, so all of it goes again"
+    assert bench.receipt(41) and bench.uplink.drained
+
+
+def test_a_record_that_cannot_be_read_is_passed_over_and_those_behind_it_go() -> None:
+    bench = Bench(records=12, batch=4)
+    bench.journal._device.data[4 * 32 + 5 * 32] ^= 0xFF  # somewhere among the first sector's records
+    bench.uplink.restart(bench.now)
+    got = [seq for _, raw in bench.send() for seq in seqs(raw)]
+    assert len(got) == 11 and got == sorted(got) and {1, 12} <= set(got)
+
+
+def test_a_journal_that_cannot_be_read_at_all_ends_the_sending_and_not_the_device() -> None:
+    bench = Bench(records=12, batch=4)
+    bench.journal._device.data[:] = bytes(len(bench.journal._device.data))
+    assert bench.send() == [] and bench.uplink.in_flight == 0 and bench.journal.released == 0
+
+
 def test_records_that_a_full_journal_had_to_drop_are_passed_over() -> None:
     bench = Bench(records=100, blocks=2, batch=4, window=2)
     first = bench.send()

@@ -266,6 +266,15 @@ def test_a_broker_that_answers_pings_but_acknowledges_nothing_is_given_up() -> N
     assert now == 60_000 and bench.broker.pings > 0
 
 
+def test_with_a_full_window_nothing_is_due_before_an_answer() -> None:
+    bench = Bench(window=2, response_timeout_ms=20_000).up()
+    bench.source.add(5)
+    bench.source.due_ms = lambda now: 0  # type: ignore[method-assign]
+    assert bench.session.due_ms(0) == 0
+    bench.wire.send(0)
+    assert bench.session.due_ms(0) == 20_000
+
+
 def test_nothing_is_due_on_an_idle_link_without_keepalive() -> None:
     bench = Bench(keepalive_s=0).up()
     assert bench.session.due_ms(0) > 86_400_000
