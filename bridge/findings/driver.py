@@ -19,7 +19,6 @@ from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.counts import Counts
 from bridge.rules import fold
@@ -27,6 +26,7 @@ from bridge.rules.conditions import Conditions, compile_conditions
 from bridge.rules.facts import Fact, Finding
 from bridge.store import schema
 from bridge.store.settings import get_settings
+from bridge.store.writing import insert_of
 
 from .case import Case, Read, period_of, read_of
 
@@ -56,7 +56,7 @@ class Findings:
         self._clock = clock
         self._counts = counts or Counts()
         self._now_ms = now_ms
-        self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        self._insert = insert_of(engine)
         self._cases: dict[str, Case] = {}
         self._compiled_from: object = None
 

@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 import structlog
 from sqlalchemy import Connection, Engine, bindparam, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.counts import Counts
 from bridge.keys import Keyring
 from bridge.store import schema
+from bridge.store.writing import insert_of
 from firmware.core import ident, message
 
 from .columns import COLUMNS, FUTURE_MS, ClockSet, Facts, clock_set, take_apart, uptime_s
@@ -67,10 +67,10 @@ class Ingest:
         self._counters = DownCounters()
         self._progress: dict[int, Progress] = {}
         self._boots: dict[int, dict[int, ClockSet]] = {}
+        self._strange: dict[tuple[int, int], bool] = {}  # (tag, home unit): it is not the one he has at home
         self._newest_ms: int | None = None  # clock "records": the newest time of any record
-        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
-        self._insert = dialect.insert
-        self._insert_records = dialect.insert(schema.record).on_conflict_do_nothing()
+        self._insert = insert_of(engine)
+        self._insert_records = self._insert(schema.record).on_conflict_do_nothing()
 
     def handle(self, batch: Iterable[Inbound]) -> list[Outbound]:
         """Store the batch; when it is committed, the receipts in the order of the messages they answer."""
@@ -113,6 +113,7 @@ class Ingest:
         """Write the batch. For each message, the gap-free prefix of its device as of then."""
         for each in messages:
             self._know(connection, each)
+            self._note_relay(connection, each)
         taken = [[take_apart(raw) for raw in each.raws] for each in messages]
         dated_boots = self._set_clocks(connection, messages, taken)
         rows: dict[tuple[int, int], dict] = {}
@@ -157,6 +158,19 @@ class Ingest:
             self._progress[device_id] = Progress(row.stored_through, above)
         clocks = connection.execute(select(schema.boot_clock).where(schema.boot_clock.c.device_id == device_id))
         self._boots[device_id] = {clock.boot: ClockSet(clock.seq, clock.boot, clock.zero_ms) for clock in clocks}
+
+    def _note_relay(self, connection: Connection, each: Opened) -> None:
+        """A home unit that is not the wearer's own is counted; its relay is taken all the same: the seal is what is trusted."""
+        if each.relayed_by is None:
+            return
+        pair = each.device_id, each.relayed_by
+        if pair not in self._strange:
+            period = schema.wear_period
+            own = connection.execute(select(period.c.hmu_id).where(period.c.tag_id == each.device_id)).scalars().all()
+            self._strange[pair] = bool(own) and each.relayed_by not in own
+            if self._strange[pair]:
+                self._log.info("relayed by a strange home unit", tag=ident.device_name(pair[0]), home_unit=each.carrier)
+        self.counts.add("relayed", "strange" if self._strange[pair] else "own")
 
     def _set_clocks(self, connection: Connection, messages: Sequence[Opened], taken: list[list[Facts]]) -> list[tuple[int, int]]:
         """Learn from the batch's CLOCK_SET events. (device, boot) of those that were news."""

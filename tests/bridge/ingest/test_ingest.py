@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event, select
 from sqlalchemy.exc import OperationalError
 
+from bridge.cases.scheme import Scheme, apply_scheme
 from bridge.ingest import Inbound, Ingest, Outbound
 from bridge.keys import Keyring
 from bridge.store import open_store, queries, schema
@@ -169,6 +170,18 @@ def test_in_a_simulation_the_newest_record_is_the_time_of_receipt(engine: Engine
     ingest.handle([Inbound(hmu.up, hmu.message([hmu.event(record.STATUS, NOW_MS)]))])
     received = {(row.device_id, row.seq): row.received_ms for row in stored(engine)}
     assert received == {(tag.id, 1): NOW_MS, (hmu.id, 1): NOW_MS, (tag.id, 2): NOW_MS + 10**9, (hmu.id, 2): NOW_MS + 10**9}
+
+
+def test_a_strange_home_units_relay_is_counted_and_taken(engine: Engine) -> None:
+    tag, own, strange = Device("tag-000001"), Device("hmu-000001"), Device("hmu-000002")
+    entry = {"id": "w", "name": "W", "tag": tag.name, "home_unit": own.name, "from": "2026-06-01T00:00:00Z"}
+    apply_scheme(engine, Scheme.model_validate({"timezone": "UTC", "wearers": [entry]}))
+    ingest = ingest_of(engine)
+    for hmu in (own, strange):
+        (down,) = ingest.handle([Inbound(hmu.up, hmu.relay(a_message(tag), -90))])
+        assert down.topic == hmu.down and tag.open_receipt(down.payload).relayed
+    assert (ingest.counts.get("relayed", "own"), ingest.counts.get("relayed", "strange")) == (1, 1)
+    assert [(row.relayed_by, row.relay_rssi) for row in stored(engine)] == [(own.id, -90), (strange.id, -90)]
 
 
 def a_message(device: Device) -> bytes:
