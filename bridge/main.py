@@ -28,6 +28,7 @@ QUIET_S = 0.02  # nothing has come for so long: the rules' turn
 FINDINGS_WAIT_S = 0.25  # … or this long after the last turn, however busy it is
 TICK_S = 1.0  # the rules' own clock: a curfew begins with no record at all
 RETRY_S = 0.5
+LOOK_AGAIN_S = 2.0
 
 
 class Bridge:
@@ -39,6 +40,7 @@ class Bridge:
         self.findings = findings
         self.counts = counts
         self._stopped = threading.Event()
+        self._look_after = 0.0
         self._log = structlog.get_logger("bridge")
 
     def stop(self) -> None:
@@ -74,6 +76,14 @@ class Bridge:
                 self._log.error("the store does not take records", error=str(getattr(error, "orig", error)))
                 if self._stopped.wait(RETRY_S):
                     return False
+            except Exception as error:
+                # A fault of ours. One message must not stop all others: it gets no receipt, so its device keeps the records.
+                self.counts.add("faults", "ingest")
+                self._log.error("fault in ingest", error=type(error).__name__, messages=len(taken), exc_info=len(taken) == 1)
+                if len(taken) > 1:
+                    return all([self._store([delivery]) for delivery in taken])
+                self.carrier.settle(taken)
+                return True
             else:
                 self.carrier.send(receipts)
                 self.carrier.settle(taken)
@@ -81,12 +91,15 @@ class Bridge:
 
     def _look(self) -> bool:
         """Let the rules read on. Whether there is more to read."""
+        if time.monotonic() < self._look_after:
+            return False
         try:
             return self.findings.run()
-        except SQLAlchemyError as error:
-            self.counts.add("findings", "failed")
-            self._log.error("the store does not take findings", error=str(getattr(error, "orig", error)))
-            self._stopped.wait(RETRY_S)
+        except Exception as error:  # records are stored and receipted whatever becomes of the findings
+            self.counts.add("faults", "findings")
+            reason = str(getattr(error, "orig", error)) if isinstance(error, SQLAlchemyError) else type(error).__name__
+            self._log.error("no findings", error=reason, exc_info=not isinstance(error, SQLAlchemyError))
+            self._look_after = time.monotonic() + LOOK_AGAIN_S
             return False
 
 
@@ -142,6 +155,7 @@ def configure_logging() -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.PrintLoggerFactory(),

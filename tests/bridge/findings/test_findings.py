@@ -151,6 +151,27 @@ def test_who_was_away_long_before_the_curfew_began_is_found_with_no_record_after
     assert ("late_home", "18:05:00") in world.events("late_home")
 
 
+def test_by_the_hosts_clock_a_curfew_begins_with_no_record_at_all(world: World) -> None:
+    now = [ms("06-01 18:50")]
+    world.findings = Findings(world.engine, clock="wall", now_ms=lambda: now[0])
+    a_day_with_a_late_return(world, back="06-01 18:50")
+    world.hmu.journal.popitem()  # … and nothing is heard from 18:50 on
+    world.tag.journal.popitem()
+    world.send_all()
+    world.look()
+    now[0] = ms("06-01 19:06")
+    world.look()
+    assert world.events("late_home") == []  # what is on its way gets two minutes
+    now[0] = ms("06-01 19:07") + 1
+    world.look()
+    assert world.events("late_home") == [("late_home", "18:05:00")]
+    (row,) = [row for row in world.rows(schema.event) if row.kind == "late_home"]
+    assert row.received_ms == now[0] and not row.late
+    world.findings = Findings(world.engine, clock="wall", now_ms=lambda: now[0])
+    world.look()
+    assert len([row for row in world.rows(schema.event) if row.kind == "late_home"]) == 1
+
+
 def test_who_goes_out_again_at_night_is_found_out(world: World) -> None:
     a_day_with_a_late_return(world)
     tag, hmu = world.tag, world.hmu
