@@ -11,7 +11,7 @@ MicroPython only: CPython's asyncio streams are others.
 
 import asyncio
 
-from ..port import MICROPYTHON, const, ticks_diff, ticks_ms
+from ..port import MICROPYTHON, const, ticks_add, ticks_diff, ticks_ms
 from .session import CLOSED, DISABLED, NO_REASON, REFUSED, TIMEOUT, UP
 
 if MICROPYTHON:
@@ -118,7 +118,10 @@ class Stream:
         self._enabled = False
         self._wake = Wake()  # the task that writes
         self._rest = None  # of a packet that the socket did not take whole
+        self._write_until = 0
         self._written = asyncio.Event()
+        self._reader = None
+        self._writer = None
         self._first_pause_ms = backoff_ms
         self._failures = 0  # in a row
         self._ended = False
@@ -187,21 +190,18 @@ class Stream:
         session.start(ticks_ms())
         self._ended = False
         self._rest = None
-        reader = None
         try:
             # The first packet goes as soon as the socket can be written, which is when it is connected.
             n = session.next_packet(ticks_ms())
-            self._rest = session.tx[session.tx_at : session.tx_at + n]
-            await self._write_rest(wire, self._connect_timeout_ms)
-            reader = asyncio.create_task(self._read(wire))
+            self._write_later(wire, session.tx[session.tx_at : session.tx_at + n], self._connect_timeout_ms)
             await self._pump(wire)
-        except asyncio.TimeoutError:
-            session.stop(TIMEOUT)
         except OSError:
             session.stop(CLOSED)
         finally:
-            if reader is not None:
-                reader.cancel()
+            for task in (self._writer, self._reader):
+                if task is not None:
+                    task.cancel()
+            self._writer = self._reader = None
             if not self._enabled:
                 self._say_goodbye(sock)
                 session.stop(DISABLED)
@@ -213,12 +213,18 @@ class Stream:
         session = self.session
         while True:
             self._flush(wire)
-            if self._rest is not None:
-                await self._write_rest(wire, session.response_timeout_ms)
-                continue
-            if self._ended or not self._enabled or not session.is_alive(ticks_ms()):
+            now = ticks_ms()
+            if self._ended or not self._enabled or not session.is_alive(now):
                 return
-            await self._wake.wait(session.due_ms(ticks_ms()))
+            wait = session.due_ms(now)
+            if self._rest is not None:
+                wait = ticks_diff(self._write_until, now)
+                if wait <= 0:
+                    session.stop(TIMEOUT)
+                    return
+            elif self._reader is None:
+                self._reader = asyncio.create_task(self._read(wire))
+            await self._wake.wait(wait)
 
     async def _read(self, wire):
         # Takes what comes and sends the answers to it; ends the connection by `_ended`.
@@ -259,14 +265,24 @@ class Stream:
             packet = session.tx[session.tx_at : session.tx_at + n]
             done = wire.s.write(packet)
             if done != n:
-                self._rest = packet[done or 0 :]
-                self._wake.set()
+                self._write_later(wire, packet[done or 0 :], session.response_timeout_ms)
 
-    async def _write_rest(self, wire, timeout_ms):
-        wire.out_buf = self._rest
-        await asyncio.wait_for_ms(wire.drain(), timeout_ms)
-        self._rest = None
-        self._written.set()
+    def _write_later(self, wire, packet, timeout_ms):
+        self._rest = packet
+        self._write_until = ticks_add(ticks_ms(), timeout_ms)
+        self._writer = asyncio.create_task(self._write(wire))
+
+    async def _write(self, wire):
+        # Writes the rest of a packet as the socket takes it.
+        try:
+            wire.out_buf = self._rest
+            await wire.drain()
+            self._rest = None
+            self._written.set()
+        except OSError:
+            self.session.stop(CLOSED)
+            self._ended = True
+        self._wake.set()
 
     def _say_goodbye(self, sock):
         session = self.session

@@ -43,6 +43,17 @@ class Watched(Uplink):
         self.acknowledged += 1
 
 
+async def obey(stream):
+    while True:
+        line = await asyncio.StreamReader(sys.stdin).readline()
+        if line == b"off\n":
+            stream.disable()
+        elif line == b"on\n":
+            stream.enable()
+        elif not line:
+            return
+
+
 async def main(port, path, records, batch, password):
     journal = Journal(FileDevice(path, 16))
     journal.mount()
@@ -63,7 +74,8 @@ async def main(port, path, records, batch, password):
     )  # fmt: skip
     opener = tcp_opener("127.0.0.1", port)
     stream = Stream(session, opener, on_event, Jitter(DEVICE), connect_timeout_ms=1000, backoff_ms=100)
-    run = asyncio.create_task(stream.run())
+    running = asyncio.create_task(stream.run())
+    commands = asyncio.create_task(obey(stream))
     stream.enable()
     buf = bytearray(32)
     while journal.next_seq <= records:
@@ -87,15 +99,8 @@ async def main(port, path, records, batch, password):
             uplink.refused, uplink.replayed, gc.mem_free(),
         )
     )  # fmt: skip
-    while True:
-        line = await asyncio.StreamReader(sys.stdin).readline()
-        if line == b"off\n":
-            stream.disable()
-        elif line == b"on\n":
-            stream.enable()
-        elif not line:
-            run.cancel()
-            return
+    await commands
+    running.cancel()
 
 
 asyncio.run(main(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), sys.argv[6].encode()))

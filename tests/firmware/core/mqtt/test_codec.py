@@ -190,8 +190,10 @@ def test_a_packet_longer_than_the_buffer_is_skipped_by_name_and_the_next_one_is_
 ) -> None:
     buf = bytearray(size + 100)
     n = codec.encode_publish(buf, b"hw/0/tag-000001/down", bytes(size), packet_id)
-    found = packets_of(Decoder(64), bytes(buf[:n]) + b"\xd0\0", cuts)
+    decoder = Decoder(64)
+    found = packets_of(decoder, bytes(buf[:n]) + b"\xd0\0", cuts)
     assert found == [(codec.TOO_LONG, packet_id), (codec.PINGRESP, 0)]
+    assert len(decoder.buf) == 64
 
 
 @pytest.mark.parametrize(

@@ -312,6 +312,23 @@ def test_acknowledgements_of_nothing_are_passed_over() -> None:
     assert bench.wire.alive
 
 
+def test_an_acknowledgement_of_what_was_not_sent_on_this_connection_counts_for_nothing() -> None:
+    bench = Bench(window=2).up()
+    bench.source.add(1)
+    bench.wire.pump(0)
+    packet_id = bench.broker.seen[0][0]
+    bench.wire.cut()
+    bench.wire.connect(0)
+    bench.wire.send(0)
+    bench.broker.to_client += bytes([0x40, 2, packet_id >> 8, packet_id & 255])
+    bench.wire.receive(0)
+    assert bench.source.done == []
+    bench.wire.pump(0)
+    bench.broker.puback()
+    bench.wire.pump(0)
+    assert bench.source.done == [0]
+
+
 def test_a_retained_state_follows_its_value_and_comes_back_after_a_reconnection() -> None:
     bench = Bench()
     state = Retained(b"hw/0/tag-000001/state", b"online")

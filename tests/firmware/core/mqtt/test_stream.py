@@ -254,3 +254,17 @@ def test_the_journal_outlives_the_device(broker: Broker, bridge: Bridge, make_de
     again = make_device(broker.port, 500, batch=4)
     again.wait(again.figures, "everything to be receipted")
     assert sorted(bridge.stored) == list(range(1, 501)) and bridge.arrivals == list(range(1, 501))
+
+
+def test_it_can_be_switched_off_and_on_while_a_connection_does_not_come_about(
+    broker: Broker, bridge: Bridge, make_device: Callable[..., Device]
+) -> None:
+    with Proxy(broker.port) as proxy:
+        proxy.black_hole()
+        device = make_device(proxy.port, 5)
+        device.wait(lambda: proxy.accepted, "its first attempt")
+        device.say("off")
+        device.wait(lambda: device.events(LOST) == [DISABLED], "the end of the attempt")
+        proxy.heal()
+        device.say("on")
+        device.wait(device.figures, "its records to be receipted")
