@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, event, select
+from sqlalchemy.exc import OperationalError
 
 from bridge.cases.scheme import Scheme, apply_scheme
 from bridge.findings import Findings
@@ -149,6 +150,22 @@ def test_who_was_away_long_before_the_curfew_began_is_found_with_no_record_after
     world.send(other, list(other.journal.values()))
     world.look()
     assert ("late_home", "18:05:00") in world.events("late_home")
+
+
+def test_findings_that_the_store_did_not_take_are_found_again(world: World) -> None:
+    a_day_with_a_late_return(world)
+    world.send_all()
+
+    def full(connection: object) -> None:
+        raise OperationalError("COMMIT", {}, Exception("database or disk is full"))
+
+    event.listen(world.engine, "commit", full)
+    with pytest.raises(OperationalError):
+        world.findings.run()
+    event.remove(world.engine, "commit", full)
+    assert world.rows(schema.event) == world.rows(schema.live) == []
+    world.look()
+    assert world.events("late_home", "home") == [("late_home", "18:05:00"), ("home", "18:42:00")]
 
 
 def test_by_the_hosts_clock_a_curfew_begins_with_no_record_at_all(world: World) -> None:
