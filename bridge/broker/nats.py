@@ -6,7 +6,7 @@ costs 10 times the throughput (3.5k instead of 40k messages/s), and nothing need
 sends again whatever the bridge has not receipted after its own commit. So the store is synced every ten seconds instead.
 
 Passwords stand in clear in the configuration file (mode 0600): they are derived 128-bit secrets of one device each, which a
-slow hash protects no better, and bcrypt would cost the broker 50-100 ms of CPU at every reconnection of every device.
+slow hash protects no better, and bcrypt would cost the broker tens of milliseconds of CPU at every reconnection of every device.
 """
 
 import json

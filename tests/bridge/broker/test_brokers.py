@@ -308,3 +308,19 @@ def test_a_user_without_topics_may_do_nothing(broker_kind: str, tmp_path: Path) 
             tag.publish(UP, b"mine")
             bridge.wait(lambda: bridge.payloads() == [b"mine"], "the tag's message alone")
             assert not party.heard
+
+
+def test_another_device_under_a_stolen_client_id_hears_nothing_of_its_owner(broker: Broker) -> None:
+    with Party(broker.port, "tag-000001", clean=False) as tag:
+        assert tag.subscribe(DOWN)
+    with Party(broker.port, "bridge") as bridge:
+        for i in range(5):
+            bridge.publish(DOWN, b"%d" % i)
+        with Party(broker.port, "tag-000002", client_id="tag-000001", clean=False) as thief:
+            assert thief.subscribe("hw/0/tag-000002/down")
+            bridge.publish("hw/0/tag-000002/down", b"its own")
+            thief.wait(lambda: thief.heard, "its own message")
+            assert thief.payloads() == [b"its own"]
+    with Party(broker.port, "tag-000001", clean=False) as tag:
+        tag.wait(lambda: len(tag.heard) >= 5, "what was kept for it")
+        assert tag.payloads() == [b"%d" % i for i in range(5)]
