@@ -148,10 +148,10 @@ class Receiver:
 
     def forget(self):
         """The receiver was off: drop what is half read, and the date, which may have changed unseen."""
+        self.feed(b"\n", 1)  # ends a half-read sentence, and with it whatever the next lines do is a beginning
         self._seen = 0
         self._gst_tod = -1
         self._date_from = _NO_DATE
-        self.state = new_state()
 
     def _sentence(self, state, kind):
         fix = self.fix

@@ -43,4 +43,4 @@ NIC_WLAN = 2
 
 NEVER = 0xFFFFFFFFFFFFFFFF
 
-RUN_MAX = 8192  # bytes of a RUN's body: the device's buffer
+RUN_MAX = 4096  # bytes of a RUN's body: the device's buffer

@@ -5,6 +5,7 @@ import os
 import _hw
 
 _BLOCK = 4096
+_ERASED = b"\xff" * 256
 _JOURNAL_BYTES = 512 * 1024  # the "journal" partition of the boards' partition tables
 
 
@@ -25,9 +26,8 @@ class Partition:
             size = 0
         if size != _JOURNAL_BYTES:
             with open(path, "wb") as blank:
-                erased = b"\xff" * _BLOCK
-                for _ in range(_JOURNAL_BYTES // _BLOCK):
-                    blank.write(erased)
+                for _ in range(_JOURNAL_BYTES // len(_ERASED)):
+                    blank.write(_ERASED)
         self._file = open(path, "r+b")
 
     @classmethod
@@ -64,7 +64,8 @@ class Partition:
             return _BLOCK
         if op == 6:
             self._file.seek(arg * _BLOCK)
-            self._file.write(b"\xff" * _BLOCK)
+            for _ in range(_BLOCK // len(_ERASED)):
+                self._file.write(_ERASED)
             return 0
         return 0 if op in (1, 2, 3) else None
 

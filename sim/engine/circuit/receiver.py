@@ -9,7 +9,7 @@ _EPOCH_MS = 1000
 _LAG_MS = 100  # from the second that an epoch is about to its first character (our judgement)
 _BYTES_PER_MS = 0.96  # 9600 baud
 _FIRST_STEP_MS = 4_000  # inputs are made this far ahead at first: a duty-cycled receiver is soon off again
-_LONGEST_STEP_MS = 12_000  # more would not fit one RUN
+_LONGEST_STEP_MS = 6_000  # more would not fit one RUN
 
 
 class Sky(Protocol):
