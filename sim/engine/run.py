@@ -20,7 +20,6 @@ from firmware.core.blockdev import FileDevice
 from firmware.core.ident import parse_device_name
 from firmware.core.journal import made
 from sim.engine.air import Air
-from sim.engine.circuit.receiver import Sky
 from sim.engine.circuit.tag import TagCircuit
 from sim.engine.circuit.unit import UnitCircuit
 from sim.engine.device import Device
@@ -32,7 +31,7 @@ from sim.engine.net import Network
 from sim.engine.process import Zygote
 from sim.engine.services import Services, embedded_broker
 from sim.scenario import Scenario
-from sim.world import max_range_m
+from sim.world import World, max_range_m
 
 # The kinds of event that ask something of an officer; the others tell what is.
 FINDINGS = ("late_home", "strap_cut", "zone_entered", "battery_low", "mains_lost")
@@ -43,6 +42,7 @@ RULES_S = 60.0
 _LAN_LATENCY_MS = 15
 _OUTAGE_STEP_MS = 10_000
 _OUTAGE_MAX_MS = 6 * 3_600_000
+_STEP_MS = 10_000  # as fast as possible, how often it is asked whether the run is over
 
 
 @dataclass
@@ -77,12 +77,13 @@ class Summary:
 
 @dataclass(frozen=True)
 class Options:
-    """`speed` 0 is as fast as possible. `console_port` None runs without a console."""
+    """`speed` 0 is as fast as possible. `console_port` None runs without a console, `shows_town` False without the town's map."""
 
     until_ms: int
     speed: float = 0.0
     console_port: int | None = None
     broker_port: int = 0
+    shows_town: bool = True
 
 
 class Run:
@@ -93,15 +94,17 @@ class Run:
         scenario: Scenario,
         folder: RunFolder,
         options: Options,
-        skies: dict[str, Sky] | None = None,
         policy: dict[str, int] | None = None,
+        make_tag: Callable[[Device, World], TagCircuit] = TagCircuit,
         make_broker: Callable[[Path, int, list], Any] = embedded_broker,
     ) -> None:
         self.scenario = scenario
         self.folder = folder
         self.options = options
         self.world = scenario.world()
-        self._skies = skies or {}
+        self._make_tag = make_tag
+        self._ended_ms = options.until_ms
+        self.began_at = 0.0  # time.monotonic() of virtual time 0, when it passes at the wall clock's pace
         self._policy = policy or {
             "fix_interval_s": scenario.policy.fix_interval_s,
             "report_interval_s": scenario.policy.report_interval_s,
@@ -132,7 +135,8 @@ class Run:
         units = list(world.home_units)
         image = build(folder.path / "image")
         folder.write_scheme(self.scenario.to_scheme())
-        folder.write_town(world.town.geojson())
+        if self.options.shows_town:
+            folder.write_town(world.town.geojson())
         broker = self._make_broker(folder.path, self.options.broker_port, folder.users(tags + units))
         self.services = Services(folder.path, broker, self.options.console_port)
         broker.start()
@@ -151,7 +155,7 @@ class Run:
             unit = wearer.home_unit
             path = folder.provision(wearer.tag, unit, [unit] if unit else [], 0, broker.port, self._policy)
             device = self._boot(wearer.tag, path, "firmware.tag")
-            devices.append((device, TagCircuit(device, world, self._skies.get(wearer.tag))))
+            devices.append((device, self._make_tag(device, world)))
             if unit:
                 path = folder.provision(unit, unit, [wearer.tag], 0, broker.port, self._policy)
                 device = self._boot(unit, path, "firmware.hmu")
@@ -198,8 +202,11 @@ class Run:
 
     # Time
 
-    def live(self, tick: Callable[["Run"], None] = lambda run: None) -> None:
-        """Let time pass until `options.until_ms`. `tick` is called ten times a second."""
+    def live(self, tick: Callable[["Run"], None] = lambda run: None, is_over: Callable[[], bool] | None = None) -> None:
+        """Let time pass until `options.until_ms`, or until `is_over()`, asked between steps, says that it is time to end.
+
+        `tick` is called ten times a second.
+        """
         assert self.services is not None
 
         def on_tick() -> None:
@@ -209,16 +216,20 @@ class Run:
             tick(self)
 
         until_ms, speed = self.options.until_ms, self.options.speed
-        if not speed:
+        if not speed and is_over is None:
             self.kernel.run_to(until_ms, on_tick)
             return
-        began = time.monotonic()
+        due_ms = 0
+        self.began_at = time.monotonic()
         while True:
-            due_ms = min(until_ms, int((time.monotonic() - began) * 1000 * speed))
+            due_ms = min(until_ms, int((time.monotonic() - self.began_at) * 1000 * speed) if speed else due_ms + _STEP_MS)
             self.kernel.run_to(due_ms, on_tick)
             on_tick()
-            if due_ms >= until_ms:
+            self._ended_ms = due_ms
+            if due_ms >= until_ms or (is_over is not None and is_over()):
                 return
+            if not speed:
+                continue
             self.kernel.idle(0.1)
 
     @property
@@ -235,8 +246,8 @@ class Run:
             tick(self)
 
         made_by = {device.device_id: _made(device) for device in self.kernel.devices}
-        limit_ms = self.options.until_ms
-        while self._stored(made_by) < sum(made_by.values()) and limit_ms < self.options.until_ms + SETTLE_MAX_MS:
+        limit_ms = self._ended_ms
+        while self._stored(made_by) < sum(made_by.values()) and limit_ms < self._ended_ms + SETTLE_MAX_MS:
             limit_ms += SETTLE_STEP_MS
             self.kernel.run_to(limit_ms, on_tick)
         self._wait_for_rules()
@@ -246,7 +257,7 @@ class Run:
             return Summary(
                 scenario=self.scenario.name,
                 seed=self.scenario.seed,
-                simulated_s=self.options.until_ms / 1000,
+                simulated_s=self._ended_ms / 1000,
                 wall_s=round(time.monotonic() - self.started_at, 3),
                 records_made=sum(made_by.values()),
                 records_stored=self._stored(made_by),
@@ -291,7 +302,7 @@ class Run:
         start = self.world.start_utc_ms
         with self.engine.connect() as connection:
             for e in self.scenario.expect:
-                if not e.never and e.until_ms > self.options.until_ms and e.until_ms < 1 << 61:
+                if not e.never and e.until_ms > self._ended_ms and e.until_ms < 1 << 61:
                     continue
                 statement = (
                     select(func.count())
@@ -301,7 +312,7 @@ class Run:
                         schema.event.c.kind == e.kind,
                         schema.event.c.superseded.is_(False),
                         schema.event.c.at_ms >= start + e.from_ms,
-                        schema.event.c.at_ms <= start + min(e.until_ms, self.options.until_ms + SETTLE_MAX_MS),
+                        schema.event.c.at_ms <= start + min(e.until_ms, self._ended_ms + SETTLE_MAX_MS),
                     )
                 )
                 found = connection.execute(statement).scalar_one()
