@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -57,6 +58,7 @@ class Zygote:
         try:
             socket.send_fds(self._control, [json.dumps(arguments).encode()], [in_read, out_write, log])
             while not self._spawned:
+                select.select([self._control], [], [])
                 self._read()
         finally:
             for fd in (in_read, out_write, log):
@@ -71,7 +73,10 @@ class Zygote:
         self._read()
 
     def _read(self) -> None:
-        data = self._control.recv(65536)
+        try:
+            data = self._control.recv(65536, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return  # somebody else took it since it became readable
         if not data:
             raise RuntimeError(f"the device zygote ended (status {self._process.poll()})")
         *lines, self._lines = (self._lines + data).split(b"\n")
@@ -102,6 +107,7 @@ class DeviceProcess:
         self.pid = pid
         self._write_fd = write_fd
         self._read_fd = read_fd
+        os.set_blocking(read_fd, False)
         self._buffer = b""
 
     def fileno(self) -> int:
@@ -115,7 +121,10 @@ class DeviceProcess:
 
     def receive(self) -> Yield | None:
         """The next YIELD, or None when it is not whole yet. EOFError when the device has died."""
-        data = os.read(self._read_fd, 65536)
+        try:
+            data = os.read(self._read_fd, 65536)
+        except BlockingIOError:
+            return None
         if not data:
             raise EOFError(f"device process {self.pid} ended")
         buffer = self._buffer + data if self._buffer else data

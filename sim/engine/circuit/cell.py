@@ -17,7 +17,13 @@ _MILLIVOLTS = [next(mv for mv in range(2990, 4201) if percent(mv) >= p) for p in
 
 
 class Cell:
-    """`draw(name, mA)` sets what a part takes from now on; `millivolts(t_ms)` is what the pin sees."""
+    """`draw(name, mA)` sets what a part takes from now on; `millivolts(tick_ms)` is what the pin saw at a multiple of `EVERY_MS`.
+
+    What it held at those ticks is noted in passing: by the time that somebody asks, the device may be well beyond them, and
+    how far depends on the host.
+    """
+
+    EVERY_MS = 300_000
 
     def __init__(self, capacity_mah: float, charge: float) -> None:
         self.capacity_mah = capacity_mah
@@ -25,23 +31,24 @@ class Cell:
         self._at_ms = 0
         self._draws: dict[str, float] = {}
         self._planned: list[tuple[int, str, float]] = []
+        self._noted = {0: charge}
+        self._next_ms = self.EVERY_MS
         self.used_mah: dict[str, float] = {}
 
     def draw(self, t_ms: int, part: str, milliamps: float) -> None:
         self._settle(t_ms)
         self._draws[part] = milliamps
 
-    def charge(self, t_ms: int) -> float:
-        """0 to 1."""
-        self._settle(t_ms)
-        return self._mah / self.capacity_mah
-
-    def millivolts(self, t_ms: int) -> int:
-        return _MILLIVOLTS[round(100 * self.charge(t_ms))]
-
     def plan(self, t_ms: int, part: str, milliamps: float) -> None:
         """`draw` at a time that may lie ahead."""
         self._planned.append((t_ms, part, milliamps))
+
+    def millivolts(self, tick_ms: int) -> int:
+        """At a tick; earlier ticks are forgotten."""
+        self._settle(tick_ms)
+        charge = self._noted[tick_ms]
+        self._noted = {t: c for t, c in self._noted.items() if t >= tick_ms}
+        return _MILLIVOLTS[round(100 * charge)]
 
     def _settle(self, t_ms: int) -> None:
         while self._planned and self._planned[0][0] <= t_ms:
@@ -51,8 +58,17 @@ class Cell:
         self._drain(t_ms)
 
     def _drain(self, t_ms: int) -> None:
-        hours = max(0, t_ms - self._at_ms) / 3_600_000
-        self._at_ms = max(t_ms, self._at_ms)
+        while self._next_ms <= t_ms:
+            self._drain_to(self._next_ms)
+            self._noted[self._next_ms] = self._mah / self.capacity_mah
+            self._next_ms += self.EVERY_MS
+        self._drain_to(t_ms)
+
+    def _drain_to(self, t_ms: int) -> None:
+        if t_ms <= self._at_ms:
+            return
+        hours = (t_ms - self._at_ms) / 3_600_000
+        self._at_ms = t_ms
         for part, milliamps in self._draws.items():
             used = milliamps * hours
             self.used_mah[part] = self.used_mah.get(part, 0.0) + used

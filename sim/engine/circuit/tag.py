@@ -18,7 +18,6 @@ MODEM_POWER_KEY, GNSS_WAKEUP, BATTERY_ADC, STRAP, MOTION, VIBRATION, CHARGER = 4
 _DIVIDER = 2
 _CAPACITY_MAH = 3400.0  # an 18650 cell
 _FIRST_CHARGE = 0.97
-_BATTERY_EVERY_MS = 300_000
 _MOVES_ABOVE_MPS = 0.2
 
 
@@ -53,7 +52,7 @@ class TagCircuit:
             Level(device, CHARGER, 0, self._charger),
             Level(device, MOTION, 0, self._motion),
         ]
-        self._battery = Voltage(device, BATTERY_ADC, _BATTERY_EVERY_MS, self._microvolts)
+        self._battery = Voltage(device, BATTERY_ADC, Cell.EVERY_MS, self._microvolts)
         self.vibrated_ms = 0
 
     def fill(self, upto_ms: int) -> int:

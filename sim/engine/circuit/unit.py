@@ -13,7 +13,6 @@ from sim.world import World
 BATTERY_ADC, MAINS, TILT = 35, 39, 36
 _DIVIDER = 2
 _CAPACITY_MAH = 4400.0
-_BATTERY_EVERY_MS = 300_000
 _ETHERNET_MS = 2_000  # link negotiation and DHCP (our judgement)
 
 
@@ -24,7 +23,7 @@ class UnitCircuit:
         self.cell = Cell(_CAPACITY_MAH, 1.0)
         self.cell.draw(0, "unit", 0.0)
         self._pins = [Level(device, MAINS, 1, self._mains), Level(device, TILT, 0, lambda *_: ())]
-        self._battery = Voltage(device, BATTERY_ADC, _BATTERY_EVERY_MS, self._microvolts)
+        self._battery = Voltage(device, BATTERY_ADC, Cell.EVERY_MS, self._microvolts)
 
     def fill(self, upto_ms: int) -> int:
         upto_ms = self._battery.fill(upto_ms)
