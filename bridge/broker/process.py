@@ -7,6 +7,7 @@ Guarantees:
 - Everything the broker writes is inside its folder; secrets are in files of mode 0600, never on a command line, never logged.
 """
 
+import errno
 import fcntl
 import os
 import signal
@@ -148,7 +149,8 @@ class BrokerProcess:
             try:
                 probe.bind((HOST, self._port))
             except OSError as error:
-                why = "a port that is free" if error.errno == 98 else f"a port that may be opened ({error.strerror})"
+                taken = error.errno == errno.EADDRINUSE
+                why = "a port that is free" if taken else f"a port that may be opened ({error.strerror})"
                 raise ConfigError("broker", "port", self._port, f"{why} on {HOST}") from None
 
     def _take_folder(self) -> None:
@@ -185,7 +187,10 @@ class BrokerProcess:
 
     def _launch(self, command: list[str]) -> None:
         with open(self.log, "ab") as log:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
+            # A group of its own: Ctrl-C is for whoever started it, which then ends it in its turn.
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+            )
         self._process = process
         (self.folder / "broker.pid").write_text(f"{process.pid}\n", encoding="ascii")
         deadline = time.monotonic() + READY_TIMEOUT_S

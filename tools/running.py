@@ -1,0 +1,129 @@
+"""One run of a scenario, from an empty folder to its summary: what `homeward sim run` does once its arguments are good.
+
+Whatever ends it, nothing that it started is left: broker, bridge, console, devices. A folder in which nothing has been recorded
+yet is taken away again when the start fails.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from bridge.errors import ConfigError
+from bridge.store import queries
+from sim.engine.folder import RunFolder, new_run_folder
+from sim.engine.run import Options, Run, Summary
+from sim.scenario import Scenario
+from tools import report
+from tools.failures import INTERRUPTED
+from tools.progress import Display, LiveView, Looker, PlainLines, Progress
+from tools.stopping import Stop, Stopped
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for, checked. `folder` None makes `run/<scenario>-<stamp>` here."""
+
+    scenario: Scenario
+    options: Options
+    headless: bool
+    json_file: Path | None
+    folder: Path | None
+
+
+def run(wish: Wish, out: Console, err: Console) -> int:
+    """The exit code. Mendable errors are raised, with nothing left running."""
+    with Stop() as stop, ExitStack() as stack:
+        folder = make_folder(wish.folder, wish.scenario.name)
+        with _fresh(folder.path, ours=wish.folder is None):
+            out.print(f"starting [bold]{escape(wish.scenario.name)}[/] in {escape(report.shown(folder.path))}", highlight=False)
+            going = stack.enter_context(Run(wish.scenario, folder, wish.options))
+            stack.callback(stop.ending)  # called first: from then on nothing disturbs the end
+            stop.check()
+        url = going.services.console_url if going.services else ""
+        if url:
+            # A line of its own, for who looks for it in a log; and whole, for who clicks on it.
+            out.print(f"console: [bold cyan]{escape(url)}[/]", soft_wrap=True, highlight=False)
+        try:
+            return _live_and_finish(going, wish, stop, url, out, err)
+        except Stopped:
+            out.print(_ended_early(going), highlight=False)
+            return INTERRUPTED if wish.headless else 0
+
+
+def _live_and_finish(going: Run, wish: Wish, stop: Stop, url: str, out: Console, err: Console) -> int:
+    display: Display = LiveView(out, wish.scenario.name, url) if out.is_terminal else PlainLines(out)
+    progress = Progress(Looker(going), display)
+
+    def tick(_: Run) -> None:
+        stop.check()
+        progress.tick()
+
+    with display:
+        going.live(tick)
+        summary = going.finish(tick)
+        progress.now()
+    _conclude(summary, going.folder.path, wish, out, err)
+    if not wish.headless:
+        _stay(going, stop, url, out)
+    return 0 if summary.is_good else 1
+
+
+def _conclude(summary: Summary, folder: Path, wish: Wish, out: Console, err: Console) -> None:
+    report.show(out, summary, folder)
+    report.show_problems(err, summary)
+    if wish.json_file is not None:
+        report.write_json(wish.json_file, summary, folder)
+
+
+def _stay(going: Run, stop: Stop, url: str, out: Console) -> None:
+    """The scenario is over; who watches may go on looking at it."""
+    where = f": {escape(url)}" if url else ""
+    out.print(f"the scenario has ended; the console stays up until Ctrl-C{where}", soft_wrap=True, highlight=False)
+    try:
+        while True:
+            stop.check()
+            if going.services is not None:
+                going.services.watch()
+            going.kernel.idle(0.2)
+    except Stopped:
+        pass
+
+
+def _ended_early(going: Run) -> str:
+    assert going.engine is not None
+    with going.engine.connect() as connection:
+        counts = queries.counts(connection)
+    local = going.scenario.local_time(min(going.now_ms, going.options.until_ms))
+    took = report.span(time.monotonic() - going.started_at)
+    what = f"{counts['records']:,} records ({counts['fixes']:,} fixes) and {counts['events']:,} events"
+    return f"ended at {local:%H:%M:%S %Z} of the scenario after {took}: {what} in {escape(report.shown(going.folder.path))}"
+
+
+def make_folder(wanted: Path | None, name: str) -> RunFolder:
+    """The run's folder, made new. ConfigError when there is one already or it cannot be made."""
+    path = wanted or Path.cwd() / "run"
+    try:
+        return RunFolder(path) if wanted is not None else new_run_folder(path, name)
+    except FileExistsError:
+        raise ConfigError("homeward", "--run", str(path), "a folder that does not exist yet") from None
+    except OSError as error:
+        raise ConfigError("homeward", "--run", str(path), f"a folder that can be made ({error.strerror})") from None
+
+
+@contextmanager
+def _fresh(folder: Path, ours: bool) -> Iterator[None]:
+    """Takes the folder away when the start fails; with `ours` also the `run` folder around it when that is then empty."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        if ours:
+            with suppress(OSError):
+                folder.parent.rmdir()
+        raise
