@@ -96,6 +96,8 @@ class HomeUnit:
         self._watchdog.feed()
         self._clock.read()
         now = ticks_ms()
+        if self._uplink.ahead:
+            self._recorder.skip_beyond(self._uplink.take_ahead(now))
         if ticks_diff(now, self._battery_at) >= self._settings.battery_check_s * 1000:
             self._check_battery(now)
         if ticks_diff(now, self._status_at) >= self._settings.unit_status_s * 1000:
@@ -162,6 +164,11 @@ class HomeUnit:
             await asyncio.sleep(self._settings.ntp_s)
 
 
-def start():
-    """What the board's `main.py` calls."""
-    asyncio.run(HomeUnit(this_board("hmu")).run())
+def build():
+    """The application on this board, built and not yet running."""
+    return HomeUnit(this_board("hmu"))
+
+
+def start(application):
+    """Run it; never returns."""
+    asyncio.run(application.run())

@@ -111,12 +111,12 @@ class Tag:
         self._watchdog.feed()
         self._clock.read()
         now = ticks_ms()
+        if self._uplink.ahead:
+            self._recorder.skip_beyond(self._uplink.take_ahead(now))
         if ticks_diff(now, self._battery_at) >= self._settings.battery_check_s * 1000:
             self._check_battery(now)
         if ticks_diff(now, self._heartbeat_at) >= self._settings.heartbeat_s * 1000:
             self._recorder.event(record.STATUS, self._clock.uptime_s, self._battery_mv, False)
-        if self._carrier.is_off and self._uplink.due_ms(now) == 0:
-            self._home.notify()
 
     def _apply_mode(self):
         tracking = self._modes.mode != record.MODE_RF
@@ -159,6 +159,11 @@ class Tag:
                 self._recorder.event(record.CHARGER_ON if self.charging else record.CHARGER_OFF, self._battery_mv, 0, False)
 
 
-def start():
-    """What the board's `main.py` calls."""
-    asyncio.run(Tag(this_board("tag")).run())
+def build():
+    """The application on this board, built and not yet running."""
+    return Tag(this_board("tag"))
+
+
+def start(application):
+    """Run it; never returns."""
+    asyncio.run(application.run())

@@ -2,7 +2,7 @@
 
     boot.py PIPE_IN PIPE_OUT FOLDER UNIQUE_ID_HEX RESET_CAUSE FIRMWARE_PATH APPLICATION
 
-Attaches the silicon to the engine and then imports the application's `main` module as a board's own `main.py` would.
+Attaches the silicon to the engine and then starts the application as a board's own `main.py` would.
 """
 
 import sys
@@ -22,10 +22,7 @@ def start(pipe_in, pipe_out, folder, unique_id, reset_cause, firmware_path, appl
     for peripheral in ("machine", "bluetooth", "network", "socket"):
         __import__(peripheral)
     _hw.settle()
-    main = __import__(application + ".main")
-    for part in application.split(".")[1:] + ["main"]:
-        main = getattr(main, part)
-    main.start()
+    __import__("firmware.start", None, None, ("run",)).run(application)
 
 
 start(*sys.argv[1:8])

@@ -103,6 +103,7 @@ class Session:
         self._acks_n = 0
         self._subscribe_id = 0  # of the SUBSCRIBE without an answer
         self._subscribe_due = False
+        self._connect_due = False
         self._ping_waits = False
         self._waiting = False
         self._wait_since = 0
