@@ -39,6 +39,7 @@ class Zygote:
             [sys.executable, "-m", "sim.engine.zygote", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the engine, which ends it by closing the socket
         )
         theirs.close()
 
