@@ -52,7 +52,7 @@ def run(wish: Wish, out: Console, err: Console) -> int:
         try:
             return _live_and_finish(going, wish, stop, url, out, err)
         except Stopped:
-            out.print(_ended_early(going), highlight=False)
+            out.print(_ended_early(going), soft_wrap=True, highlight=False)
             return INTERRUPTED if wish.headless else 0
 
 
