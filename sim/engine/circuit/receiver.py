@@ -20,6 +20,18 @@ class Sky(Protocol):
         ...
 
 
+class GnssChip(Protocol):
+    """What is on the tag's GNSS port: this receiver, or another in its place."""
+
+    def power(self, t_ms: int, on: bool) -> None:
+        """The wake-up pin changed."""
+        ...
+
+    def fill(self, upto_ms: int) -> int:
+        """Push what it prints up to a time; the time up to which that is done."""
+        ...
+
+
 class ReceiverChip:
     def __init__(self, device: Device, uart: int, sky: Sky) -> None:
         self._device = device

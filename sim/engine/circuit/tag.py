@@ -6,7 +6,7 @@ from firmware.core.ident import parse_device_name
 from sim.engine.circuit.cell import CHARGE_MA, GNSS_MA, MCU_MA, MODEM_MA, SCAN_MA, Cell
 from sim.engine.circuit.inputs import Level, Voltage
 from sim.engine.circuit.modem import ModemChip
-from sim.engine.circuit.receiver import ReceiverChip, Sky
+from sim.engine.circuit.receiver import GnssChip, ReceiverChip
 from sim.engine.device import Device
 from sim.engine.wire import Item
 from sim.silicon import _channels as ch
@@ -38,14 +38,14 @@ class WorldSky:
 
 
 class TagCircuit:
-    def __init__(self, device: Device, world: World, sky: Sky | None = None) -> None:
+    def __init__(self, device: Device, world: World, receiver: GnssChip | None = None) -> None:
         self._device = device
         self._world = world
         self._wearer = world.wearer_of_tag(device.name)
         self.cell = Cell(_CAPACITY_MAH, _FIRST_CHARGE)
         self.cell.draw(0, "mcu", MCU_MA)
         self.cell.draw(0, "scan", SCAN_MA)
-        self.receiver = ReceiverChip(device, GNSS_UART, sky or WorldSky(world, device.name))
+        self.receiver = receiver or ReceiverChip(device, GNSS_UART, WorldSky(world, device.name))
         self.modem = ModemChip(device, MODEM_UART, self._is_covered, self._registration_ms)
         self._pins = [
             Level(device, STRAP, 0, self._strap),
