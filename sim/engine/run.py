@@ -236,6 +236,10 @@ class Run:
     def now_ms(self) -> int:
         return self.kernel.time_ms
 
+    def made(self) -> dict[int, int]:
+        """How many records each device has made, by its flash."""
+        return {device.device_id: _made(device) for device in self.kernel.devices}
+
     def finish(self, tick: Callable[["Run"], None] = lambda run: None) -> Summary:
         """Wait until everything made is stored and judged, and sum up."""
         assert self.engine is not None and self.network is not None and self.services is not None
@@ -245,7 +249,7 @@ class Run:
             services.watch()
             tick(self)
 
-        made_by = {device.device_id: _made(device) for device in self.kernel.devices}
+        made_by = self.made()
         limit_ms = self._ended_ms
         while self._stored(made_by) < sum(made_by.values()) and limit_ms < self._ended_ms + SETTLE_MAX_MS:
             limit_ms += SETTLE_STEP_MS
