@@ -3,6 +3,8 @@
 What holds:
 - A receipt exists only after the commit of every record that it speaks of. It says how far the device's records are stored
   without a gap *as of that message*, as if messages were handled one by one: how they fell into batches does not show.
+- A record that its device has had to drop (JOURNAL_FULL) holds no receipt back: its number is kept in `lost`. Should it come
+  after all, it is stored.
 - Each record is stored once, however often it comes. A second, different record under the same number goes to `record_conflict`.
 - Nothing raises but the store itself (`SQLAlchemyError`: disk full, locked); then nothing of the batch is stored and nothing is
   receipted, and `handle` may be called again with the same batch.
@@ -21,11 +23,12 @@ from sqlalchemy import Connection, Engine, bindparam, func, select, update
 
 from bridge.counts import Counts
 from bridge.keys import Keyring
-from bridge.store import schema
+from bridge.ranges import Range
+from bridge.store import queries, schema
 from bridge.store.writing import insert_of
 from firmware.core import ident, message
 
-from .columns import COLUMNS, FUTURE_MS, ClockSet, Facts, clock_set, take_apart, uptime_s
+from .columns import COLUMNS, FUTURE_MS, ClockSet, Facts, clock_set, first_held, take_apart, uptime_s
 from .counters import DownCounters
 from .progress import Progress
 from .unseal import Opened, Refused, unseal
@@ -91,7 +94,7 @@ class Ingest:
         return [receipt for receipt in receipts if receipt is not None]
 
     def missing(self, limit: int = 100) -> dict[int, list[tuple[int, int]]]:
-        """Gaps in the numbers of each device heard since the start, as (first, last)."""
+        """Gaps in the numbers of each device heard since the start, as (first, last), but for what is known to be lost."""
         return {device_id: gaps for device_id, progress in self._progress.items() if (gaps := progress.missing(limit))}
 
     def _open(self, inbound: Inbound) -> Opened | None:
@@ -130,6 +133,8 @@ class Ingest:
                 else:
                     progress.add(facts.seq)
                     rows[each.device_id, facts.seq] = self._row(each, facts, received_ms)
+                    if below := first_held(facts):
+                        self._note_lost(connection, each.device_id, facts.seq, progress.give_up(below))
             through.append(progress.through)
         self._keep_conflicts(connection, rows, repeated)
         if rows:
@@ -155,9 +160,17 @@ class Ingest:
         else:
             beyond = select(schema.record.c.seq).where(schema.record.c.device_id == device_id)
             above = connection.execute(beyond.where(schema.record.c.seq > row.stored_through)).scalars()
-            self._progress[device_id] = Progress(row.stored_through, above)
+            self._progress[device_id] = Progress(row.stored_through, above, queries.lost(connection, device_id))
         clocks = connection.execute(select(schema.boot_clock).where(schema.boot_clock.c.device_id == device_id))
         self._boots[device_id] = {clock.boot: ClockSet(clock.seq, clock.boot, clock.zero_ms) for clock in clocks}
+
+    def _note_lost(self, connection: Connection, device_id: int, said_by: int, gone: Sequence[Range]) -> None:
+        """The gaps that a JOURNAL_FULL, number `said_by`, has closed."""
+        for first, last in gone:
+            values = {"device_id": device_id, "first": first, "last": last, "said_by": said_by}
+            connection.execute(schema.lost.insert().values(values))
+            self.counts.add("lost", n=last - first + 1)
+            self._log.error("records lost on the device", device=ident.device_name(device_id), first=first, last=last)
 
     def _note_relay(self, connection: Connection, each: Opened) -> None:
         """A home unit that is not the wearer's own is counted; its relay is taken all the same: the seal is what is trusted."""

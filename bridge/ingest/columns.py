@@ -87,6 +87,14 @@ def clock_set(facts: Facts) -> ClockSet | None:
     return ClockSet(facts.seq, value_b & 0xFFFF, facts.at_ms - (value_a & 0xFFFFFFFF) * 1000)
 
 
+def first_held(facts: Facts) -> int:
+    """The lowest number that the device still holds, if this record is a JOURNAL_FULL that says so; else 0."""
+    if facts.kind != record.EVENT or facts.fields[-3] != record.JOURNAL_FULL:
+        return 0
+    first = facts.fields[-1] & 0xFFFFFFFF
+    return first if first <= facts.seq else 0
+
+
 def uptime_s(raw: bytes) -> int:
     """The uptime in an undated record's 32 bytes."""
     return _HEAD.unpack_from(raw)[1]

@@ -9,19 +9,22 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, and_, func, or_, select
 
+from bridge.ranges import Range, without
 from firmware.core.record import FIX
 
+from . import schema
 from .schema import device, event, live, record, record_conflict, wear_period, wearer
 
 RowSeq = Sequence[Row[Any]]
 
 
 class Gap(NamedTuple):
-    """Sequence numbers first..last of a device that are not stored though later ones are."""
+    """Sequence numbers first..last of a device that are not stored though later ones are; `lost`: and will never be, it says."""
 
     device_id: int
     first: int
     last: int
+    lost: bool = False
 
 
 def live_states(connection: Connection) -> RowSeq:
@@ -107,16 +110,25 @@ def digest(connection: Connection, through: Mapping[int, int] | None = None) -> 
 
 
 def missing(connection: Connection) -> list[Gap]:
-    """What each device has made and the store has not: gaps below the highest number seen."""
-    gaps: list[Gap] = []
+    """What each device has made and the store has not: gaps below the highest number seen, and what it has lost."""
+    droppers = connection.execute(select(schema.lost.c.device_id).distinct()).scalars().all()
+    gaps = [Gap(device_id, *gap, True) for device_id in droppers for gap in lost(connection, device_id)]
     behind = connection.execute(select(device).where(device.c.highest_seq > device.c.stored_through)).all()
     for row in behind:
         later = select(record.c.seq).where(record.c.device_id == row.device_id, record.c.seq > row.stored_through)
-        expected = row.stored_through + 1
-        for seq in connection.execute(later.order_by(record.c.seq)).scalars():
-            if seq > expected:
-                gaps.append(Gap(row.device_id, expected, seq - 1))
-            expected = seq + 1
+        stored = connection.execute(later.order_by(record.c.seq)).scalars()
+        gaps += (Gap(row.device_id, *gap) for gap in without((row.stored_through + 1, row.highest_seq), stored))
+    return sorted(gaps)
+
+
+def lost(connection: Connection, device_id: int) -> list[Range]:
+    """The numbers (first, last) that a device has declared lost, but for those that came after all."""
+    gaps: list[Range] = []
+    table = schema.lost
+    said = connection.execute(select(table.c.first, table.c.last).where(table.c.device_id == device_id).order_by(table.c.first))
+    for first, last in said.all():
+        came = select(record.c.seq).where(record.c.device_id == device_id, record.c.seq.between(first, last))
+        gaps += without((first, last), connection.execute(came.order_by(record.c.seq)).scalars())
     return gaps
 
 

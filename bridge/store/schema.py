@@ -42,7 +42,7 @@ device = Table(
     Column("name", Text, nullable=False, unique=True),  # tag-000001
     Column("kind", Text, nullable=False),  # tag | hmu
     Column("shard", Text, nullable=False),  # where it was heard last: receipts go there
-    Column("stored_through", BigInteger, nullable=False, default=0),  # every record 1..this is stored
+    Column("stored_through", BigInteger, nullable=False, default=0),  # every record 1..this is stored, or `lost`
     Column("highest_seq", BigInteger, nullable=False, default=0),  # more than stored_through: some are missing
     Column("heard_ms", BigInteger),  # when a message of its own was received last
 )
@@ -90,6 +90,17 @@ record_conflict = Table(
     Column("received_ms", BigInteger, nullable=False),
     UniqueConstraint("device_id", "seq", "raw"),
     sqlite_autoincrement=True,
+)
+
+# Numbers that a device had to drop before they were stored here, by its own JOURNAL_FULL (record `said_by`). One of them that
+# came later all the same is in `record` too.
+lost = Table(
+    "lost",
+    metadata,
+    Column("device_id", BigInteger, ForeignKey("device.device_id"), primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("said_by", BigInteger, nullable=False),
 )
 
 # What CLOCK_SET said: when this boot's uptime was 0. The lowest sequence number of a boot decides.

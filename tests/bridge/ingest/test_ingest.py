@@ -93,8 +93,67 @@ def test_a_missing_record_holds_the_receipt_back_and_is_named(engine: Engine) ->
     assert through(tag, down) == [(1, 2), (4, 2), (7, 2)]
     assert ingest.missing() == {tag.id: [(3, 3), (6, 6)]}
     with engine.connect() as connection:
-        assert queries.missing(connection) == [(tag.id, 3, 3), (tag.id, 6, 6)]
+        assert queries.missing(connection) == [(tag.id, 3, 3, False), (tag.id, 6, 6, False)]
     assert through(tag, ingest.handle([Inbound(tag.up, tag.message(raws[2:3]))])) == [(3, 5)]
+
+
+def test_a_record_that_the_device_had_to_drop_holds_no_receipt_back_and_stays_visible_as_lost(engine: Engine) -> None:
+    tag = Device("tag-000001")
+    raws = [tag.fix() for _ in range(9)]
+    full = tag.event(record.JOURNAL_FULL, a=2, b=6)
+    ingest = ingest_of(engine)
+    ingest.handle([Inbound(tag.up, tag.message(part)) for part in (raws[:2], raws[3:4], raws[7:9])])
+    assert through(tag, ingest.handle([Inbound(tag.up, tag.message([full]))])) == [(10, 5)]
+    assert ingest.missing() == {tag.id: [(6, 7)]}, "what the device still holds may come yet"
+    for _ in range(2):
+        with engine.connect() as connection:
+            assert queries.missing(connection) == [(tag.id, 3, 3, True), (tag.id, 5, 5, True), (tag.id, 6, 7, False)]
+        assert through(tag, ingest.handle([Inbound(tag.up, tag.message([full]))])) == [(10, 5)]
+        ingest = ingest_of(engine)
+    assert through(tag, ingest.handle([Inbound(tag.up, tag.message(raws[5:7]))])) == [(6, 10)]
+    assert ingest.counts.get("lost") == 0 and ingest.missing() == {}
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_record_given_up_that_was_on_its_way_is_stored_once(engine: Engine, restart: bool) -> None:
+    tag = Device("tag-000001")
+    raws = [tag.fix() for _ in range(5)]
+    full = tag.event(record.JOURNAL_FULL, a=4, b=5)
+    ingest = ingest_of(engine)
+    ingest.handle([Inbound(tag.up, tag.message([raws[4], full]))])
+    for _ in range(3):
+        if restart:
+            ingest = ingest_of(engine)
+        assert through(tag, ingest.handle([Inbound(tag.up, tag.message(raws[1:3]))])) == [(2, 6)]
+    assert [row.seq for row in stored(engine)] == [2, 3, 5, 6]
+    with engine.connect() as connection:
+        assert queries.missing(connection) == [(tag.id, 1, 1, True), (tag.id, 4, 4, True)]
+
+
+@pytest.mark.parametrize("held", [0, 1, 2, 6, 2**31, -1])
+def test_a_journal_full_that_makes_no_sense_gives_nothing_up(engine: Engine, held: int) -> None:
+    """It may not speak of numbers beyond its own; nor of the time before it named one."""
+    tag = Device("tag-000001")
+    full = tag.event(record.JOURNAL_FULL, a=1, b=held, seq=5)
+    expected = 1 if held == 2 else 0
+    assert through(tag, ingest_of(engine).handle([Inbound(tag.up, tag.message([full]))])) == [(5, expected)]
+
+
+def test_a_loss_that_the_store_refused_to_note_is_noted_when_it_is_told_again(engine: Engine) -> None:
+    tag = Device("tag-000001")
+    batch = [Inbound(tag.up, tag.message([tag.event(record.JOURNAL_FULL, a=2, b=3, seq=3)]))]
+    ingest = ingest_of(engine)
+
+    def full(connection) -> None:
+        raise OperationalError("COMMIT", {}, Exception("database or disk is full"))
+
+    event.listen(engine, "commit", full)
+    with pytest.raises(OperationalError):
+        ingest.handle(batch)
+    event.remove(engine, "commit", full)
+    assert through(tag, ingest.handle(batch)) == [(3, 3)]
+    with engine.connect() as connection:
+        assert queries.missing(connection) == [(tag.id, 1, 2, True)]
 
 
 def test_a_batch_that_the_store_refuses_is_receipted_only_when_it_is_taken(engine: Engine) -> None:

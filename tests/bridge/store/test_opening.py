@@ -124,7 +124,20 @@ def test_a_newer_store_is_refused(tmp_path: Path) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     engine.dispose()
-    refuse(tmp_path / "store.db", "revision: got '9999', expected 0001 or older; it was written by a newer Homeward")
+    refuse(tmp_path / "store.db", f"revision: got '9999', expected {REVISION} or older; it was written by a newer Homeward")
+
+
+def test_an_older_store_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path) -> None:
+    engine = open_store(tmp_path / "store.db")
+    with engine.begin() as connection:
+        connection.execute(insert(schema.setting).values(key="timezone", value="UTC"))
+        connection.exec_driver_sql("DROP TABLE lost")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    engine.dispose()
+    refuse(tmp_path / "store.db", "brings it up to date when it starts", read_only=True)
+    with open_store(tmp_path / "store.db").connect() as connection:
+        assert connection.execute(select(schema.setting.c.value)).scalar() == "UTC"
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
 
 
 def test_a_reader_of_no_store_is_told_who_makes_it(tmp_path: Path) -> None:
