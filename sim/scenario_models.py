@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, m
 
 from bridge.cases.conditions import Circle, Curfew, Point, Polygon, Strict, Weekday
 from bridge.cases.scheme import HomeUnitName, TagName, TimeZone
+from firmware.core.settings import ranges
 from sim.moments import parse_clock, parse_duration, parse_moment
 
 # The kinds of finding that bridge.rules gives; a test looks for each of them there.
@@ -207,11 +208,17 @@ class Person(Strict):
     charging: Charging | None = None
 
 
+def _setting(name: str) -> Any:
+    """Between what the firmware takes for this setting."""
+    _, low, high = ranges()[name]
+    return Field(ge=low, le=high)
+
+
 class Policy(Strict):
     """How often a tag away from home takes a fix and reports."""
 
-    fix_interval_s: Annotated[int, Field(ge=1, le=3600)] = 60
-    report_interval_s: Annotated[int, Field(ge=1, le=86_400)] = 60
+    fix_interval_s: Annotated[int, _setting("fix_interval_s")] = 60
+    report_interval_s: Annotated[int, _setting("report_interval_s")] = 60
 
 
 class Hole(Strict):

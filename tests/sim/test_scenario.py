@@ -8,10 +8,12 @@ from typing import get_args
 import jsonschema
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from bridge.cases.scheme import Scheme, load_scheme
+from firmware.core.settings import Settings, SettingsError, ranges
 from sim.scenario import Expectation, Fault, load
-from sim.scenario_models import EventKind, json_schema
+from sim.scenario_models import EventKind, Policy, json_schema
 from sim.world.plane import distance_m
 
 ROOT = Path(__file__).parents[2]
@@ -169,3 +171,15 @@ def test_faults_holes_zones_and_positions_are_understood(tmp_path):
     assert [w.cellular.in_coverage(park.lat, park.lon, False, t) for t in (0, 2 * HOUR)] == [True, False]
     assert distance_m(*w.truth("rowan", 0)[:2], 50.7154, -2.4467) < 0.2
     assert Scheme.model_validate(s.to_scheme()).wearers[0].conditions[-1].name == "Town"
+
+
+@pytest.mark.parametrize("name", list(Policy.model_fields))
+def test_a_policy_may_be_what_the_firmware_takes_and_nothing_else(name):
+    _, low, high = ranges()[name]
+    for value in (low, high):
+        assert Settings(Policy(**{name: value}).model_dump())
+    for value in (low - 1, high + 1):
+        with pytest.raises(ValidationError):
+            Policy(**{name: value})
+        with pytest.raises(SettingsError):
+            Settings({name: value})

@@ -96,7 +96,7 @@ CASES = {
     "never and event": ("event: late_home,", "event: late_home, never: boot,", "expect[0]", None, "either"),
     "latitude": ("lat: 50.7154", "lat: 95", "town.centre.lat", 95, "less than or equal to 90"),
     "seed": ("seed: 20260601", "seed: soon", "seed", "soon", "integer"),
-    "interval": ("fix_interval_s: 60", "fix_interval_s: 0", "policy.fix_interval_s", 0, "greater than or equal to 1"),
+    "interval": ("fix_interval_s: 60", "fix_interval_s: 4", "policy.fix_interval_s", 4, "greater than or equal to 5"),
 }  # fmt: skip
 
 
