@@ -57,8 +57,10 @@ MOVED = const(12)  # home unit: a debounce in ms
 STATUS = const(13)  # heartbeat: a uptime in s, b battery in mV
 GNSS_LOST = const(14)  # a seconds without a fix while one was sought
 GNSS_BACK = const(15)
-JOURNAL_FULL = const(16)  # a the number of unreceipted records that had to go
-FAULT = const(17)  # a code of the fault, b detail
+JOURNAL_FULL = const(16)  # a unreceipted records gone since this was told last, b the first sequence number still held
+FAULT = const(17)  # a FAULT_*, b detail
+
+FAULT_FLASH_LOST = const(1)  # the bridge had records that this flash has not; b the last of them
 
 MODE_BY_BOOT = const(0)
 MODE_BY_BEACON = const(1)  # the home unit's beacons were heard near enough for long enough
@@ -130,6 +132,12 @@ def pack_event(buf, seq, time_s, flags, millis, code, value_a, value_b, battery)
 def _signed(value):
     value &= 0xFFFFFFFF
     return value - 0x100000000 if value & 0x80000000 else value
+
+
+def renumber(buf, seq):
+    """Give the record in buf[0:32] another sequence number."""
+    struct.pack_into("<I", buf, 0, seq)
+    _seal_crc(buf)
 
 
 def _seal_crc(buf):

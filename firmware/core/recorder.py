@@ -1,12 +1,14 @@
 """Turns what happens into records: gives them their number, time, mode and battery, and puts them into the journal.
 
 The one place in a device where records are made. `on_record(urgent)` tells the uplink that there is something to carry.
+What the flash had to give up unreceipted is told by a JOURNAL_FULL, after a reset too until the bridge has receipted it.
 """
 
 from . import record
 from .port import const
 
 _REFUSED_MAX = const(0x7FFFFFFF)
+_TRIES = const(3)  # the flash may answer again, and then hold a record that it could not confirm, under this number
 
 
 class Recorder:
@@ -19,7 +21,8 @@ class Recorder:
         self._state = state
         self._on_record = on_record
         self._buf = bytearray(record.SIZE)
-        self._lost = journal.lost
+        # What is told already of the records that are lost: all but the gap that the bridge does not know of.
+        self._lost = journal.lost - (journal.first_unreleased - journal.released - 1)
         self.refused = 0  # records that the flash did not take
 
     def event(self, code, value_a=0, value_b=0, urgent=True):
@@ -73,13 +76,34 @@ class Recorder:
             flags |= record.MOVING
         return flags
 
+    def skip_beyond(self, through):
+        """The bridge holds records up to `through` that this flash has lost: none of their numbers is given again, and what
+        was made under them since gets numbers of its own."""
+        journal = self._journal
+        seq = journal.first_unreleased
+        end = journal.next_seq
+        if through < end:
+            return
+        journal.skip_to(through + 1)
+        self.event(record.FAULT, record.FAULT_FLASH_LOST, through)
+        while seq < end:
+            if journal.read_into(seq, self._buf, 0, 1):
+                record.renumber(self._buf, journal.next_seq)
+                self._append(True)
+            seq += 1
+        journal.release(through)
+
     def _append(self, urgent):
         journal = self._journal
-        if not journal.append(self._buf):
+        for _ in range(_TRIES):
+            if journal.append(self._buf):
+                break
+            record.renumber(self._buf, journal.next_seq)
+        else:
             self.refused = min(self.refused + 1, _REFUSED_MAX)
             return
         self._on_record(urgent)
         if journal.lost != self._lost:
             gone = journal.lost - self._lost
             self._lost = journal.lost
-            self.event(record.JOURNAL_FULL, gone, journal.lost)
+            self.event(record.JOURNAL_FULL, gone, journal.first_from(1))

@@ -238,6 +238,14 @@ class Uplink:
         self.sent(token, now)
         return self._buf, n
 
+    def take_ahead(self, now):
+        """`ahead`, once: the application now gives every unreceipted record a number beyond it."""
+        ahead = self.ahead
+        if ahead:
+            self.ahead = 0
+            self.recut(self.batch, now)
+        return ahead
+
     def recut(self, batch, now):
         """From now on `batch` records a message; what is unreceipted is cut anew and sent again."""
         self.batch = batch
