@@ -63,6 +63,7 @@ class HomeLink:
             if self._modes.tick(ticks_ms()):
                 tag.mode_changed()
             tag.attend()
+            self._wake.clear()  # whatever woke us is served by this round; what comes during it has another
             if tag.mode == MODE_RF:
                 await self._be_home()
             interval_s = settings.scan_home_s if tag.mode == MODE_RF else settings.scan_away_s
@@ -78,11 +79,11 @@ class HomeLink:
             left = interval_ms - ticks_diff(ticks_ms(), began)
             if left <= 0:
                 return
-            self._wake.clear()
             try:
                 await asyncio.wait_for_ms(self._wake.wait(), left)
             except asyncio.TimeoutError:
                 return
+            self._wake.clear()
             if self._tag.mode == MODE_RF:
                 return
 
@@ -167,4 +168,5 @@ class HomeLink:
     def _on_message(self, sender, data, n, slot):
         if slot == self._slot:
             self._got_down = True
-            self._uplink.on_down(data, n, ticks_ms())
+            # A copy, for it is opened in place: fragments that come again must find what they brought the first time.
+            self._uplink.on_down(bytearray(data), n, ticks_ms())
