@@ -99,6 +99,8 @@ class Tracker:
             if self._following and fix.valid:
                 self._take_time(fix)
                 self._take(fix)
+                self._seeking = False
+                self._wake.set()
             return
         if not self._seeking or not is_plausible(fix):
             return
