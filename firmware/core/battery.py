@@ -42,12 +42,13 @@ class Stages:
 
     def update(self, now_percent):
         """True when a stage was entered or left: a BATTERY event is due."""
-        stage = 0
+        least = most = 0
         for limit in STAGES:
             if now_percent <= limit:
-                stage += 1
-        if stage < self._stage and now_percent <= STAGES[self._stage - 1] + _HYSTERESIS:
-            return False
+                least += 1
+            if now_percent <= limit + _HYSTERESIS:
+                most += 1
+        stage = min(max(self._stage, least), most)
         changed = stage != self._stage
         self._stage = stage
         return changed
