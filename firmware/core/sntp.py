@@ -28,6 +28,8 @@ def parse(packet, stamp):
     if packet[0] >> 6 == 3 or bytes(packet[24:32]) != stamp:
         return None
     seconds, fraction = struct.unpack(">II", packet[40:48])
+    if not seconds:
+        return None  # the server does not know the time (section 7.3)
     if seconds < 0x80000000:
         seconds += 1 << 32  # the era that begins in 2036
     utc_s = seconds - _UNIX
