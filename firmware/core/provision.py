@@ -36,22 +36,36 @@ class Provision:
             raise ProvisionError("device: no id of a tag or home unit") from None
         self.shard = _take(fields, "shard", str)
         broker = _take(fields, "broker", list)
-        if len(broker) != 2 or not isinstance(broker[0], str) or not isinstance(broker[1], int):
+        if len(broker) != 2 or not isinstance(broker[0], str) or not _is_number(broker[1], 1, 65535):
             raise ProvisionError("broker: expected [host, port]")
         self.host, self.port = broker
         self.password = _take(fields, "password", str)
-        self.key_id = _take(fields, "key_id", int)
+        self.key_id = _number(fields, "key_id", 255)
         self.key = _key(fields, "key")
         self.rf_key = _key(fields, "rf_key")
         self.partners = _take(fields, "partners", list)
-        self.slot = _take(fields, "slot", int)
-        self.settings = Settings(fields.get("policy") or {})
+        for partner in self.partners:
+            if not _is_number(partner, 1, 0xFFFFFFFF) or len(self.partners) > 16:
+                raise ProvisionError("partners: expected up to 16 device ids")
+        self.slot = _number(fields, "slot", 15)
+        self.settings = Settings(_take(fields, "policy", dict) if fields.get("policy") else {})
 
 
 def _take(fields, name, kind):
     value = fields.get(name) if isinstance(fields, dict) else None
     if not isinstance(value, kind):
         raise ProvisionError("%s: missing, or not a %s" % (name, kind.__name__))
+    return value
+
+
+def _is_number(value, low, high):
+    return isinstance(value, int) and low <= value <= high
+
+
+def _number(fields, name, high):
+    value = _take(fields, name, int)
+    if not 0 <= value <= high:
+        raise ProvisionError("%s: expected 0 to %d" % (name, high))
     return value
 
 

@@ -38,9 +38,12 @@ _RANGES = {
     "watchdog_s": (180, 30, 600),
 }
 
+# (a setting, times so many, is at most another): else the mode machine or the presence flaps.
+_AT_MOST = (("exit_dbm", 1, "entry_dbm"), ("scan_home_s", 2, "exit_s"), ("status_s", 2, "absent_s"))
+
 
 class SettingsError(Exception):
-    """A setting that does not exist, or a value out of its range."""
+    """A setting that does not exist, a value out of its range, or two that do not go together."""
 
 
 class Settings:
@@ -56,6 +59,9 @@ class Settings:
             if not isinstance(value, int) or not low <= value <= high:
                 raise SettingsError("%s: got %r, expected %d to %d" % (name, value, low, high))
             self._values[name] = value
+        for less, factor, more in _AT_MOST:
+            if factor * self._values[less] > self._values[more]:
+                raise SettingsError("%s: got %d, too much for %s %d" % (less, self._values[less], more, self._values[more]))
 
     def __getattr__(self, name):
         return self._values[name]
