@@ -1,10 +1,13 @@
 """Levels and voltages that change at known times, told to a device as it gets there."""
 
 import struct
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from sim.engine.device import Device
 from sim.silicon import _channels as ch
+
+_ASK_MS = 600_000  # the world is asked for this much at a time: asking costs more than keeping
 
 
 class Level:
@@ -15,20 +18,25 @@ class Level:
         self._pin = pin
         self.level = first
         self._changes = changes
-        self._filled_ms = 0
+        self._ahead: deque[tuple[int, int]] = deque()
+        self._asked_ms = 0  # changes before this time are told or stand in _ahead
         device.push(0, ch.PIN_IN, pin, bytes([first]))
 
     def fill(self, upto_ms: int) -> None:
-        if upto_ms < self._filled_ms:
-            return
-        for t_ms, level in self._changes(self._filled_ms, upto_ms + 1):
+        while self._asked_ms <= upto_ms:
+            self._ahead.extend(self._changes(self._asked_ms, self._asked_ms + _ASK_MS))
+            self._asked_ms += _ASK_MS
+        while self._ahead and self._ahead[0][0] <= upto_ms:
+            t_ms, level = self._ahead.popleft()
             if level != self.level:
                 self.level = level
-                self._device.push(max(t_ms, self._device.horizon_ms + 1), ch.PIN_IN, self._pin, bytes([level]))
-        self._filled_ms = upto_ms + 1
+                self._tell(t_ms)
 
     def again(self, t_ms: int) -> None:
         """The processor restarted: its pin reads what it reads."""
+        self._tell(t_ms)
+
+    def _tell(self, t_ms: int) -> None:
         self._device.push(max(t_ms, self._device.horizon_ms + 1), ch.PIN_IN, self._pin, bytes([self.level]))
 
 
