@@ -29,8 +29,8 @@ class Ethernet:
     """The link to the broker."""
 
     def __init__(self):
-        self._lan = network.LAN(  # pyright: ignore[reportCallIssue]: the stub knows no ESP32 argument
-            0,
+        self._lan = network.LAN(
+            0,  # pyright: ignore[reportCallIssue]: the stub knows no ESP32 argument
             mdc=Pin(PHY_MDC),
             mdio=Pin(PHY_MDIO),
             power=Pin(PHY_POWER),
