@@ -33,8 +33,11 @@ class Clock:
             self.utc_s = self.uptime_s + self._shift_s + millis // 1000
             self.millis = millis % 1000
 
-    def set(self, utc_s, millis):
-        """UTC is `utc_s` seconds since 1970 and `millis` at this moment. True when it was not known before."""
+    def set(self, utc_s, millis, age_ms=0):
+        """UTC was `utc_s` seconds since 1970 and `millis`, `age_ms` ago. True when it was not known before."""
+        millis += age_ms
+        utc_s += millis // 1000
+        millis %= 1000
         self.read()
         first = not self.is_set
         if not first:

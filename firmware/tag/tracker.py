@@ -41,6 +41,7 @@ class Tracker:
         self._wake = asyncio.Event()
         self._ever = False
         self._lost = False
+        self._epoch_began = ticks_ms()
         self.fixes = 0
 
     def follow(self, on):
@@ -65,14 +66,20 @@ class Tracker:
     async def read(self):
         """Takes what the receiver sends; never returns."""
         gnss = self._gnss
+        quiet = True
         while True:
             n = await gnss.readinto(self._buf)
+            if quiet:
+                # What waits has taken its time on the line: the epoch began that much earlier.
+                quiet = False
+                self._epoch_began = ticks_add(ticks_ms(), -gnss.age_ms((n or 0) + gnss.any()))
             if n:
                 self._receiver.feed(self._buf, n)
             if gnss.any() == 0:
                 await asyncio.sleep_ms(_LULL_MS)
                 if gnss.any() == 0:
                     self._receiver.idle()
+                    quiet = True
 
     async def _seek(self, timeout_ms):
         # Receiver on until there is a fix, the time is up, or tracking ends.
@@ -112,8 +119,10 @@ class Tracker:
             self._wake.set()
 
     def _take_time(self, fix):
-        if fix.has_date and not fix.date_doubtful and self._clock.set(fix.utc_s, fix.millis):
-            self._recorder.clock_set()
+        if fix.has_date and not fix.date_doubtful:
+            age_ms = ticks_diff(ticks_ms(), self._epoch_began)
+            if self._clock.set(fix.utc_s, fix.millis, age_ms):
+                self._recorder.clock_set()
 
     def _take(self, fix):
         self._ever = True

@@ -6,6 +6,7 @@ WAKEUP low: backup mode, some 10 µA, from which a start is hot for up to four h
 import asyncio
 
 BAUD = 9600
+_LAG_MS = 100  # from the second to the first character of its epoch (unmeasured)
 RX_BUFFER = 2048  # two seconds of sentences at 9600 baud
 
 
@@ -31,6 +32,10 @@ class Gnss:
     def any(self):
         """How many bytes wait to be read."""
         return self._uart.any()
+
+    def age_ms(self, n):
+        """How long ago the second was that an epoch is about, when its first `n` bytes have just come."""
+        return _LAG_MS + n * 10_000 // BAUD
 
     async def readinto(self, buf):
         return await self._reader.readinto(buf)
