@@ -61,7 +61,7 @@ class Looker:
     """Reads the picture of one run. `look` costs a few short queries."""
 
     def __init__(self, run: "Run") -> None:
-        from sim.engine.run import FINDINGS
+        from sim.engine.summary import FINDINGS
 
         self._run = run
         self._asks = frozenset(FINDINGS)

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from sim.engine.run import Summary
+    from sim.engine.summary import Summary
 
 
 def write_json(target: Path, summary: "Summary", folder: Path) -> None:

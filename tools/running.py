@@ -17,10 +17,12 @@ from rich.markup import escape
 from bridge.errors import ConfigError
 from bridge.store import queries
 from sim.engine.folder import RunFolder, new_run_folder
-from sim.engine.run import Options, Run, Summary
+from sim.engine.run import Options, Run
+from sim.engine.summary import Summary
 from sim.scenario import Scenario
 from tools import report
 from tools.failures import INTERRUPTED
+from tools.inputs import COMMAND_LINE
 from tools.progress import Display, LiveView, Looker, PlainLines, Progress
 from tools.stopping import Stop, Stopped
 
@@ -39,8 +41,7 @@ class Wish:
 def run(wish: Wish, out: Console, err: Console) -> int:
     """The exit code. Mendable errors are raised, with nothing left running."""
     with Stop() as stop, ExitStack() as stack:
-        folder = make_folder(wish.folder, wish.scenario.name)
-        with _fresh(folder.path, ours=wish.folder is None):
+        with _gone_on_failure(wish.folder, wish.scenario.name) as folder:
             out.print(f"starting [bold]{escape(wish.scenario.name)}[/] in {escape(report.shown(folder.path))}", highlight=False)
             going = stack.enter_context(Run(wish.scenario, folder, wish.options))
             stack.callback(stop.ending)  # called first: from then on nothing disturbs the end
@@ -111,19 +112,21 @@ def make_folder(wanted: Path | None, name: str) -> RunFolder:
     try:
         return RunFolder(path) if wanted is not None else new_run_folder(path, name)
     except FileExistsError:
-        raise ConfigError("homeward", "--run", str(path), "a folder that does not exist yet") from None
+        raise ConfigError(COMMAND_LINE, "--run", str(path), "a folder that does not exist yet") from None
     except OSError as error:
-        raise ConfigError("homeward", "--run", str(path), f"a folder that can be made ({error.strerror})") from None
+        raise ConfigError(COMMAND_LINE, "--run", str(path), f"a folder that can be made ({error.strerror})") from None
 
 
 @contextmanager
-def _fresh(folder: Path, ours: bool) -> Iterator[None]:
-    """Takes the folder away when the start fails; with `ours` also the `run` folder around it when that is then empty."""
+def _gone_on_failure(wanted: Path | None, name: str) -> Iterator[RunFolder]:
+    """A new folder for a run, which is taken away again, with the folders made around it, when the start fails."""
+    around = [path for path in ((wanted or Path("run") / name).absolute().parents) if not path.exists()]
+    folder = make_folder(wanted, name)
     try:
-        yield
+        yield folder
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        if ours:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        for path in around:
             with suppress(OSError):
-                folder.parent.rmdir()
+                path.rmdir()
         raise

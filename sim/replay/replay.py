@@ -10,10 +10,8 @@ Policies: `every-fix` keeps the receiver on and records each valid epoch, whatev
 tag as it is worn: it wakes the receiver for a fix a minute, and takes none that it does not believe (a date before 2024 is not).
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from bridge.errors import ConfigError
@@ -21,7 +19,8 @@ from firmware.core.ident import TAG, device_name, parse_device_name
 from sim.engine.circuit.tag import TagCircuit
 from sim.engine.device import Device
 from sim.engine.folder import RunFolder
-from sim.engine.run import Options, Run, Summary
+from sim.engine.run import Options, Run
+from sim.engine.summary import Summary
 from sim.scenario import Scenario
 from sim.scenario_models import ScenarioFile
 from sim.world import World
@@ -44,7 +43,7 @@ _HOME = {"lat": 50.7154, "lon": -2.4367}
 
 @dataclass(frozen=True)
 class Replayed:
-    """What came of it. `fixes` has a list for each source; `epochs` counts those that were played (of a live receiver: its RMC)."""
+    """What came of it. `fixes` has a list for each source; `epochs` counts those played (of a live receiver: its RMC)."""
 
     summary: Summary
     fixes: list[list[StoredFix]]
