@@ -50,6 +50,8 @@ class ModeMachine:
     def tick(self, now):
         """Time passes. True when the mode changed."""
         if self.mode != MODE_RF:
+            if self._near and ticks_diff(now, self._near_since) > self._settings.entry_window_s * 1000:
+                self._near = 0  # forgotten now: in a week the ticks have wrapped, and it would look recent
             return False
         exit_ms = self._settings.exit_s * 1000
         if ticks_diff(now, self._strong_at) < exit_ms:
