@@ -18,6 +18,10 @@ class InterpreterMissing(Exception):
     """No MicroPython wheel for this platform: simulated devices cannot run here."""
 
 
+class ZygoteEnded(Exception):
+    """The parent of the device processes was killed: no device can be started or awaited any more."""
+
+
 class Zygote:
     """The parent of the device processes. One per engine; `close` ends it and every device."""
 
@@ -57,7 +61,10 @@ class Zygote:
             application,
         ]
         try:
-            socket.send_fds(self._control, [json.dumps(arguments).encode()], [in_read, out_write, log])
+            try:
+                socket.send_fds(self._control, [json.dumps(arguments).encode()], [in_read, out_write, log])
+            except BrokenPipeError:
+                self._read()
             while not self._spawned:
                 select.select([self._control], [], [])
                 self._read()
@@ -78,8 +85,10 @@ class Zygote:
             data = self._control.recv(65536, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return  # somebody else took it since it became readable
+        except ConnectionResetError:
+            data = b""
         if not data:
-            raise RuntimeError(f"the device zygote ended (status {self._process.poll()})")
+            raise ZygoteEnded(f"the parent of the simulated devices (process {self.pid}) has ended: somebody killed it")
         *lines, self._lines = (self._lines + data).split(b"\n")
         for line in lines:
             message = json.loads(line)

@@ -1,7 +1,7 @@
 """The real programs that a run needs beside the devices: broker, bridge, console. Started, waited for, watched, ended.
 
 All of them are the products that an operator runs, as processes of their own; a run may kill them (faults), and `watch`
-starts again what has died.
+starts again what has died. When the run itself is killed, `leash` ends them.
 """
 
 import json
@@ -13,9 +13,11 @@ import time
 from pathlib import Path
 
 from bridge.broker.nats import EmbeddedBroker
-from bridge.broker.process import BrokerProcess
+from bridge.broker.process import BrokerError, BrokerProcess
+from sim.engine.leash import Leash
 
 _READY_S = 30.0
+_BROKER_TRIES = 5
 
 
 class ServiceError(Exception):
@@ -25,11 +27,12 @@ class ServiceError(Exception):
 class Service:
     """A Python module run as a process, which prints a JSON line with `event: <ready>` when it is of use."""
 
-    def __init__(self, name: str, arguments: list[str], log: Path, ready: str) -> None:
+    def __init__(self, name: str, arguments: list[str], log: Path, ready: str, leash: Leash) -> None:
         self.name = name
         self._command = [sys.executable, "-m", *arguments]
         self._log = log
         self._ready = ready
+        self._leash = leash
         self._process: subprocess.Popen[bytes] | None = None
         self.starts = 0
 
@@ -49,6 +52,7 @@ class Service:
             self._process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, env={**os.environ}
             )
+        self._leash.hold(self._process.pid)
         self.starts += 1
         return self._wait_ready(offset) if wait else {}
 
@@ -92,17 +96,20 @@ class Services:
 
     def __init__(self, folder: Path, broker: BrokerProcess, console_port: int | None) -> None:
         self.broker = broker
+        self._broker_failures = 0
+        self._leash = leash = Leash()
         self.bridge = Service(
-            "bridge", ["bridge", "--config", str(folder / "bridge.toml")], folder / "bridge.log", "bridge ready"
+            "bridge", ["bridge", "--config", str(folder / "bridge.toml")], folder / "bridge.log", "bridge ready", leash
         )
         self.console: Service | None = None
         self.console_url = ""
         if console_port is not None:
             arguments = ["bridge.console", "--store", f"sqlite:///{folder / 'store.db'}", "--port", str(console_port)]
-            self.console = Service("console", arguments, folder / "console.log", "console ready")
+            self.console = Service("console", arguments, folder / "console.log", "console ready", leash)
 
     def start(self) -> None:
         """All of them, in order. The broker must be running: its port is in the bridge's settings."""
+        self._leash.hold(self.broker.pid)
         self.bridge.start()
         if self.console is not None:
             self.console_url = str(self.console.start()["url"])
@@ -110,15 +117,33 @@ class Services:
     def watch(self) -> None:
         """Start again what has died; nobody waits for it here."""
         if not self.broker.alive:
-            self.broker.restart()
+            self._restart_broker()
         if not self.bridge.alive:
             self.bridge.start(wait=False)
+
+    def _restart_broker(self) -> None:
+        try:
+            self.broker.restart()
+        except BrokerError:
+            # It may have been killed again while it was starting; what can never start fails each time.
+            self._broker_failures += 1
+            if self._broker_failures >= _BROKER_TRIES:
+                raise
+            return
+        self._broker_failures = 0
+        self._leash.hold(self.broker.pid)
+
+    def pids(self) -> list[int]:
+        """Of those that run now."""
+        console = self.console.pid if self.console is not None else None
+        return [pid for pid in (self.broker.pid, self.bridge.pid, console) if pid]
 
     def stop(self) -> None:
         if self.console is not None:
             self.console.stop()
         self.bridge.stop()
         self.broker.stop()
+        self._leash.close()
 
 
 def embedded_broker(folder: Path, port: int, users: list) -> EmbeddedBroker:
