@@ -99,6 +99,10 @@ class Device:
     def reboot(self, cause: int) -> None:
         """Start its next life with what its flash holds."""
         self.process.close()
+        if self.running:
+            # It died on the way to its horizon, nobody knows where: all of that way is lived, so that what it recorded there
+            # is not dated after what it records next.
+            self.now_ms = max(self.now_ms, self.horizon_ms)
         self._sent = []
         self._inbox = [entry for entry in self._inbox if entry[1].channel in (ch.PIN_IN, ch.ADC_IN)]
         self.now_ms += _RESET_MS
