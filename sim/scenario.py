@@ -105,6 +105,7 @@ class Scenario:
             float(town.size_m),
             tuple(self._person(p) for p in self.file.people),
             tuple(holes),
+            tuple(spec.CoverageLoss(f.wearer_id, f.from_ms, f.until_ms) for f in self.faults if f.kind == "coverage_lost"),
         )
 
     def _person(self, p: models.Person) -> spec.Person:

@@ -71,6 +71,8 @@ class Network:
         self.on_change: Callable[[Device], None] = lambda device: None
         self._connections: dict[tuple[str, int], _Connection] = {}
         self._by_device: dict[str, list[_Connection]] = {}
+        self._broker_is_up = True
+        self._receipts_come = True
         self.bytes_up = 0
         self.bytes_down = 0
         self.holds_expired = 0
@@ -102,6 +104,20 @@ class Network:
             connection = self._connections.get((device.name, sub))
             if connection is not None:
                 self._send(connection, t_ms, data)
+
+    def broker_is(self, up: bool) -> None:
+        """The scenario took the broker away, or brought it back: until then devices are refused, and nobody is held."""
+        was_up, self._broker_is_up = self._broker_is_up, up
+        if was_up and not up:
+            for connection in list(self._connections.values()):
+                self._lost(connection)
+
+    def receipts_come(self, come: bool) -> None:
+        """The scenario took the bridge away, or brought it back: without it no device is held for a receipt."""
+        self._receipts_come = come
+        if not come:
+            for connection in self._connections.values():
+                connection.awaited = deque(waiting for waiting in connection.awaited if waiting.key[0] != "receipt")
 
     def disconnect(self, device: Device) -> None:
         """The device lost its processor or its link: its sockets are gone."""
@@ -153,7 +169,7 @@ class Network:
         self._by_device.setdefault(device.name, []).append(connection)
         due_ms = self._due_ms(device, t_ms)
         host, _, port = address.rpartition(":")
-        if (host, port) != (self._broker[0], str(self._broker[1])):
+        if (host, port) != (self._broker[0], str(self._broker[1])) or not self._broker_is_up:
             self._push(connection, min(due_ms, t_ms + 1000), bytes([ch.SOCK_ERROR, errno.ECONNREFUSED]))
             self._drop(device, sub)
             return
@@ -181,7 +197,7 @@ class Network:
         latency_ms = self._latency(connection.device.name, t_ms)
         for packet in connection.up.feed(data):
             for key in awaited(packet):
-                if latency_ms is not None:
+                if latency_ms is not None and (key[0] != "receipt" or self._receipts_come):
                     extra_ms = _RECEIPT_MS if key[0] == "receipt" else 0
                     self._await(connection, key, t_ms + 2 * latency_ms + extra_ms)
         connection.out += data

@@ -21,6 +21,7 @@ from sim.engine.air import Air
 from sim.engine.circuit.tag import TagCircuit
 from sim.engine.circuit.unit import UnitCircuit
 from sim.engine.device import Device
+from sim.engine.faults import Faults
 from sim.engine.folder import RunFolder
 from sim.engine.image import build
 from sim.engine.kernel import Kernel
@@ -67,7 +68,9 @@ class Run:
         self.options = options
         self.world = scenario.world()
         self._make_tag = make_tag
-        self._ended_ms = options.until_ms
+        self._ended_ms = 0
+        self._faults = Faults(scenario.faults)
+        self.faults_done: list[str] = []
         self.began_at = 0.0  # time.monotonic() of virtual time 0, when it passes at the wall clock's pace
         self._policy = policy or {
             "fix_interval_s": scenario.policy.fix_interval_s,
@@ -139,30 +142,33 @@ class Run:
 
         `tick` is called ten times a second.
         """
-        assert self.services is not None
+        assert self.services is not None and self.network is not None
+        services = self.services
 
         def on_tick() -> None:
-            assert self.services is not None
-            self.services.watch()
+            services.watch()
             self.memory.sample(self.pids())
             tick(self)
 
         until_ms, speed = self.options.until_ms, self.options.speed
-        if not speed and is_over is None:
-            self.kernel.run_to(until_ms, on_tick)
-            return
-        due_ms = 0
+        stepped = bool(speed) or is_over is not None
         self.began_at = time.monotonic()
         while True:
-            due_ms = min(until_ms, int((time.monotonic() - self.began_at) * 1000 * speed) if speed else due_ms + _STEP_MS)
+            due_ms = until_ms
+            if stepped:
+                wall_ms = int((time.monotonic() - self.began_at) * 1000 * speed)
+                due_ms = min(until_ms, wall_ms if speed else self._ended_ms + _STEP_MS)
+            fault_ms = self._faults.next_ms
+            if fault_ms is not None and fault_ms <= due_ms:
+                due_ms = fault_ms
             self.kernel.run_to(due_ms, on_tick)
-            on_tick()
             self._ended_ms = due_ms
+            self.faults_done += self._faults.apply(due_ms, self.services, self.network)
+            on_tick()
             if due_ms >= until_ms or (is_over is not None and is_over()):
                 return
-            if not speed:
-                continue
-            self.kernel.idle(0.1)
+            if speed and due_ms != fault_ms:
+                self.kernel.idle(0.1)
 
     @property
     def now_ms(self) -> int:

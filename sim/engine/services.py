@@ -96,6 +96,7 @@ class Services:
 
     def __init__(self, folder: Path, broker: BrokerProcess, console_port: int | None) -> None:
         self.broker = broker
+        self.down: set[str] = set()  # what a scenario has taken down
         self._broker_failures = 0
         self._leash = leash = Leash()
         self.bridge = Service(
@@ -115,11 +116,24 @@ class Services:
             self.console_url = str(self.console.start()["url"])
 
     def watch(self) -> None:
-        """Start again what has died; nobody waits for it here."""
-        if not self.broker.alive:
+        """Start again what has died, but for what was taken down; nobody waits for it here."""
+        if not self.broker.alive and "broker" not in self.down:
             self._restart_broker()
-        if not self.bridge.alive:
+        if not self.bridge.alive and "bridge" not in self.down:
             self.bridge.start(wait=False)
+
+    def take_down(self, what: str) -> None:
+        """End "broker" or "bridge" as a power cut would, until `bring_up`."""
+        self.down.add(what)
+        (self.broker if what == "broker" else self.bridge).kill()
+
+    def bring_up(self, what: str) -> None:
+        """Start it again."""
+        self.down.discard(what)
+        if what == "broker":
+            self._restart_broker()
+        else:
+            self.bridge.start()
 
     def _restart_broker(self) -> None:
         try:

@@ -34,10 +34,8 @@ class Surroundings:
             return _LAN_LATENCY_MS
         count = self._latency_counts[name] = self._latency_counts.get(name, 0) + 1
         latency_ms = self._world.cellular.latency_ms(parse_device_name(name), count)
-        wearer = self._world.wearer_of_tag(name)
         for waited_ms in range(0, _OUTAGE_MAX_MS, _OUTAGE_STEP_MS):
-            truth = wearer.truth(t_ms + waited_ms)
-            if self._world.cellular.in_coverage(truth.lat, truth.lon, truth.indoors, t_ms + waited_ms):
+            if self._world.has_coverage(name, t_ms + waited_ms):
                 return waited_ms + latency_ms
         return None
 

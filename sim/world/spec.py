@@ -88,6 +88,15 @@ class CoverageHole:
 
 
 @dataclass(frozen=True, slots=True)
+class CoverageLoss:
+    """A wearer's tag (None: every tag) has no mobile network from `from_ms` until `until_ms` (exclusive), wherever it is."""
+
+    wearer_id: str | None
+    from_ms: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class WorldSpec:
     seed: int
     start_utc_ms: int
@@ -97,6 +106,7 @@ class WorldSpec:
     size_m: float = 2400.0
     people: tuple[Person, ...] = ()
     coverage_holes: tuple[CoverageHole, ...] = field(default=())
+    coverage_losses: tuple[CoverageLoss, ...] = field(default=())
 
     def world_spec(self) -> "WorldSpec":
         return self

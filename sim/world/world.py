@@ -85,6 +85,15 @@ class World:
         """A GNSS receiver under this world's sky. `Receiver.epoch` takes UTC: add `start_utc_ms`."""
         return Receiver(self.seed, device_id, self._sky)
 
+    def has_coverage(self, tag: str, t_ms: int) -> bool:
+        """Whether the tag has a mobile network where it is, and nobody took it away."""
+        wearer = self._by_tag[tag]
+        for loss in self.spec.coverage_losses:
+            if loss.from_ms <= t_ms < loss.until_ms and loss.wearer_id in (None, wearer.id):
+                return False
+        truth = wearer.truth(t_ms)
+        return self.cellular.in_coverage(truth.lat, truth.lon, truth.indoors, t_ms)
+
     def physical_events(self, from_ms: int, until_ms: int) -> list[PhysicalEvent]:
         """All that is done to devices in [from_ms, until_ms), in order of time: strap, drop, charger, mains."""
         out = [e for w in self.wearers.values() for e in w.events(from_ms, until_ms)]

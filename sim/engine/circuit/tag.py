@@ -107,8 +107,7 @@ class TagCircuit:
         return self.cell.millivolts(t_ms) * 1000 // _DIVIDER
 
     def _is_covered(self, t_ms: int) -> bool:
-        truth = self._wearer.truth(t_ms)
-        return self._world.cellular.in_coverage(truth.lat, truth.lon, truth.indoors, t_ms)
+        return self._world.has_coverage(self._device.name, t_ms)
 
     def _registration_ms(self, t_ms: int) -> int:
         return self._world.cellular.registration_ms(self._device.device_id, t_ms)
