@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tools import serve, simulate
+from tools import replay, serve, simulate
 
 # Defects show a plain traceback: one that prints local variables would print keys.
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 _TRY = "Try it"
 _OPERATE = "Operate it"
 app.add_typer(simulate.app, name="sim", rich_help_panel=_TRY)
+app.command("replay", rich_help_panel=_TRY)(replay.replay)
 app.add_typer(serve.bridge_app, name="bridge", rich_help_panel=_OPERATE)
 app.add_typer(serve.console_app, name="console", rich_help_panel=_OPERATE)
 
@@ -42,6 +43,8 @@ def homeward(
       homeward sim run scenarios/demo.yaml      four simulated wearers on a map
 
       homeward sim check my-town.yaml           what is wrong with a scenario
+
+      homeward replay walk.gpx                  a track you walked, through it all
 
     Every command says more with --help.
     """

@@ -9,6 +9,7 @@ import typer
 
 from bridge.errors import ConfigError
 
+COMMAND_LINE = "command line"  # the "file" of an error in what was typed
 SPEED_EXPECTED = '"max", or how many simulated seconds pass in one, such as 1 or 60'
 CONSOLE_PORT = 8080  # the address people know; any free one when it is taken and none was asked for
 
@@ -56,7 +57,7 @@ def find_scenario(given: str) -> Path:
         if inside.is_file():
             return inside
     names = ", ".join(built_in_scenarios())
-    raise ConfigError(given, "(file)", "no such file", f"a scenario in YAML, or a built-in one: {names}")
+    raise ConfigError(COMMAND_LINE, "SCENARIO", given, f"a file that exists, or a built-in scenario: {names}")
 
 
 def check_port(option: str, port: int) -> None:
@@ -68,7 +69,7 @@ def check_port(option: str, port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise ConfigError("homeward", option, port, f"a free port on 127.0.0.1 ({os.strerror(error.errno or 0)})") from None
+            raise ConfigError(COMMAND_LINE, option, port, f"a free port on 127.0.0.1 ({os.strerror(error.errno or 0)})") from None
 
 
 def console_port(given: int | None) -> int:
@@ -88,6 +89,6 @@ def check_target(option: str, target: Path | None) -> None:
     if target is None:
         return
     if target.is_dir():
-        raise ConfigError("homeward", option, str(target), "the name of a file, not of a folder")
+        raise ConfigError(COMMAND_LINE, option, str(target), "the name of a file, not of a folder")
     if not target.absolute().parent.is_dir() or not os.access(target.absolute().parent, os.W_OK):
-        raise ConfigError("homeward", option, str(target), "a file in a folder that exists and may be written to")
+        raise ConfigError(COMMAND_LINE, option, str(target), "a file in a folder that exists and may be written to")

@@ -40,7 +40,17 @@ class Wish:
 
 def run(wish: Wish, out: Console, err: Console) -> int:
     """The exit code. Mendable errors are raised, with nothing left running."""
-    with Stop() as stop, ExitStack() as stack:
+    with Stop() as stop:
+        try:
+            return _run(wish, stop, out, err)
+        except Exception:
+            # Ctrl-C goes to the whole terminal: a compiler that it ended is no error of its own.
+            stop.check()
+            raise
+
+
+def _run(wish: Wish, stop: Stop, out: Console, err: Console) -> int:
+    with ExitStack() as stack:
         with _gone_on_failure(wish.folder, wish.scenario.name) as folder:
             out.print(f"starting [bold]{escape(wish.scenario.name)}[/] in {escape(report.shown(folder.path))}", highlight=False)
             going = stack.enter_context(Run(wish.scenario, folder, wish.options))
