@@ -32,6 +32,11 @@ class Level:
                 self.level = level
                 self._tell(t_ms)
 
+    def set(self, t_ms: int, level: int) -> None:
+        """By somebody's hand instead of the world's, at a time that the device has not reached."""
+        self.level = level
+        self._tell(t_ms)
+
     def again(self, t_ms: int) -> None:
         """The processor restarted: its pin reads what it reads."""
         self._tell(t_ms)

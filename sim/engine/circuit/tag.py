@@ -47,8 +47,9 @@ class TagCircuit:
         self.cell.draw(0, "scan", SCAN_MA)
         self.receiver = receiver or ReceiverChip(device, GNSS_UART, WorldSky(world, device.name))
         self.modem = ModemChip(device, MODEM_UART, self._is_covered, self._registration_ms)
+        self.strap = Level(device, STRAP, 0, self._strap)  # 1: cut
         self._pins = [
-            Level(device, STRAP, 0, self._strap),
+            self.strap,
             Level(device, CHARGER, 0, self._charger),
             Level(device, MOTION, 0, self._motion),
         ]
