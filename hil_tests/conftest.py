@@ -17,7 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*capabilities): what a rig must have for this test to run on it")
     try:
-        rig_class(config.getoption("--rig"))
+        rig_class(str(config.getoption("--rig")))
     except RigError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -28,7 +28,7 @@ def _needs(request: pytest.FixtureRequest) -> None:
     unknown = set(wanted) - set(CAPABILITIES)
     if unknown:
         pytest.fail(f"no such capability: {', '.join(sorted(unknown))}; there are {', '.join(CAPABILITIES)}")
-    name = request.config.getoption("--rig")
+    name = str(request.config.getoption("--rig"))
     lacking = missing(rig_class(name), wanted)
     if lacking:
         pytest.skip(f"the rig {name!r} lacks {', '.join(lacking)}")
@@ -37,5 +37,5 @@ def _needs(request: pytest.FixtureRequest) -> None:
 @pytest.fixture
 def rig(request: pytest.FixtureRequest, _needs: None, tmp_path: Path) -> Iterator[Any]:
     """The rig, opened: its device has just been switched on."""
-    with rig_class(request.config.getoption("--rig"))(tmp_path) as opened:
+    with rig_class(str(request.config.getoption("--rig")))(tmp_path) as opened:
         yield opened
