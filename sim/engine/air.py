@@ -87,9 +87,13 @@ class Air:
         del found[device.name]
         return list(found.values()), clear_ms
 
+    def listens(self, device: Device, t_ms: int) -> bool:
+        """Whether its receiver is on at t_ms."""
+        return self._radios[device.name].scan_until_ms > t_ms
+
     def may_hear(self, device: Device, t_ms: int) -> bool:
         """Whether it listens at t_ms while somebody whom it may reach is advertising."""
-        if self._radios[device.name].scan_until_ms <= t_ms:
+        if not self.listens(device, t_ms):
             return False
         return any(radio.segments and radio.segments[-1][1] for radio, _ in self._peers[device.name])
 

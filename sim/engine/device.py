@@ -62,7 +62,7 @@ class Device:
         """Take back inputs that will not happen after all (the receiver that sent them was switched off)."""
         self._inbox = [entry for entry in self._inbox if not predicate(entry[1])]
 
-    def run(self, horizon_ms: int) -> None:
+    def run(self, horizon_ms: int, clear_ms: int = 0) -> None:
         """Let it run up to a horizon with the inputs that lie before it; fewer when they do not fit one RUN."""
         size = 0
         n = 0
@@ -79,7 +79,7 @@ class Device:
         del self._inbox[:n]
         self.horizon_ms = horizon_ms
         self.running = True
-        self.process.send(pack_run(self.now_ms, horizon_ms, map(itemgetter(1), self._sent)))
+        self.process.send(pack_run(self.now_ms, horizon_ms, map(itemgetter(1), self._sent), clear_ms))
 
     def receive(self) -> Yield | None:
         """Its answer, when it is whole. EOFError when the process has ended."""

@@ -132,10 +132,11 @@ class Kernel:
         while True:
             bound_ms = min(lead_ms, max(device.activity_ms, device.now_ms) + HORIZON_MS)
             bound_ms = self._network.bound(device, bound_ms)
-            bound_ms = max(device.horizon_ms, self._air_bound(device, bound_ms))
+            air_ms, clear_ms = self._air_bound(device, bound_ms)
+            bound_ms = max(device.horizon_ms, air_ms)
             filled_ms = self._fill(device, bound_ms)
             if device.activity_ms <= filled_ms:
-                self._run(device, filled_ms)
+                self._run(device, filled_ms, clear_ms)
                 return
             device.horizon_ms = max(device.horizon_ms, filled_ms)  # it sleeps until then, whatever comes
             if filled_ms >= bound_ms:
@@ -143,8 +144,8 @@ class Kernel:
                     self._leaders[device.name] = device
                 return
 
-    def _air_bound(self, device: Device, bound_ms: int) -> int:
-        """How far it may run before somebody in radio range could say something that it hears.
+    def _air_bound(self, device: Device, bound_ms: int) -> tuple[int, int]:
+        """How far it may run before somebody in radio range could say something that it hears; and until when nobody hears.
 
         Until the first of them acts, what all of them advertise is known, so everybody can be told what it hears up to then;
         that may make somebody act earlier. Beyond it, only those count on who can hear nothing meanwhile.
@@ -152,7 +153,7 @@ class Kernel:
         peers, clear_ms = self._air.coupled(device, max(device.activity_ms, device.now_ms))
         bound_ms = min(bound_ms, clear_ms)
         if not peers:
-            return bound_ms
+            return bound_ms, clear_ms
         first_ms = min(bound_ms, self._acts_ms(device), *map(self._acts_ms, peers))
         for member in (device, *peers):
             if not member.running:
@@ -160,6 +161,7 @@ class Kernel:
         first_ms = min(first_ms, self._acts_ms(device), *map(self._acts_ms, peers))
         for peer in peers:
             acts_ms = self._acts_ms(peer)
+            clear_ms = min(clear_ms, 0 if self._air.listens(peer, first_ms) else acts_ms)
             if acts_ms >= bound_ms and peer.running:
                 continue
             if acts_ms > first_ms and self._air.may_hear(peer, first_ms):
@@ -167,7 +169,7 @@ class Kernel:
             elif acts_ms > first_ms and not peer.running:
                 acts_ms = min(self._circuits[peer.name].fill(min(acts_ms, bound_ms)), self._acts_ms(peer))
             bound_ms = min(bound_ms, acts_ms)
-        return bound_ms
+        return bound_ms, clear_ms
 
     def _fill(self, device: Device, upto_ms: int) -> int:
         upto_ms = self._circuits[device.name].fill(upto_ms)
@@ -178,10 +180,10 @@ class Kernel:
         """The earliest time at which it could do something, by what is known now."""
         return self._network.bound(device, device.activity_ms - 1) + 1
 
-    def _run(self, device: Device, horizon_ms: int) -> None:
+    def _run(self, device: Device, horizon_ms: int, clear_ms: int) -> None:
         self.runs += 1
         try:
-            device.run(horizon_ms)
+            device.run(horizon_ms, clear_ms)
         except BrokenPipeError:
             self._died(device, "its pipe is closed")
 

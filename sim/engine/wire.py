@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sim.silicon import _channels as ch
 
-_RUN = struct.Struct("<IQQH")
+_RUN = struct.Struct("<IQQQH")
 _YIELD = struct.Struct("<QQHH")
 _ITEM = struct.Struct("<IBBH")
 RUN_HEAD = _RUN.size - 4
@@ -31,7 +31,7 @@ class Yield(NamedTuple):
     items: list[Item]
 
 
-def pack_run(base_ms: int, horizon_ms: int, items: Iterable[Item]) -> bytes:
+def pack_run(base_ms: int, horizon_ms: int, items: Iterable[Item], clear_ms: int = 0) -> bytes:
     """A RUN. Every item lies in base_ms .. base_ms + 2**32 - 1; the caller keeps the body within RUN_MAX."""
     parts = [b""]
     n = 0
@@ -40,7 +40,7 @@ def pack_run(base_ms: int, horizon_ms: int, items: Iterable[Item]) -> bytes:
         parts.append(payload)
         n += 1
     length = RUN_HEAD + sum(map(len, parts))
-    parts[0] = _RUN.pack(length, base_ms, horizon_ms, n)
+    parts[0] = _RUN.pack(length, base_ms, horizon_ms, clear_ms, n)
     return b"".join(parts)
 
 

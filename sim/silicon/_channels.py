@@ -2,12 +2,13 @@
 
 A message to the device is a RUN, one from it a YIELD. Each is a u32 length and then a body, little-endian:
 
-    RUN     u64 base_ms, u64 horizon_ms, u16 n, then n items
+    RUN     u64 base_ms, u64 horizon_ms, u64 clear_ms, u16 n, then n items
     YIELD   u64 base_ms, u64 wake_ms, u16 n_consumed, u16 n, then n items, where now = base_ms + the dt of a last NOW item
     item    u32 dt_ms after base, u8 channel, u8 sub, u16 length, payload
 
 Times are virtual milliseconds since the scenario's start. A device may act on everything up to and including the horizon; it
-stops earlier when it has said something that the world could answer. `n_consumed` counts the items of the RUN that it has
+stops earlier when it has said something that the world could answer; what it says by radio before `clear_ms` nobody can hear
+or answer. `n_consumed` counts the items of the RUN that it has
 taken; the engine keeps the others. `wake_ms` is when the device acts next if nothing comes.
 """
 

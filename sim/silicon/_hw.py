@@ -22,6 +22,7 @@ _pipe_out = None
 _inbox = bytearray(_channels.RUN_MAX)
 _inbox_view = memoryview(_inbox)
 _horizon = 0
+_clear = 0  # nobody is within reach of the radio before this time
 _base = 0
 _left = 0  # items not yet taken
 _taken = 0
@@ -64,6 +65,8 @@ def listen(channel, handler):
 
 def emit(channel, sub, payload=b"", answerable=True):
     """Say something to the world. `answerable` stops time until the engine has seen it."""
+    if answerable and now < _clear and _channels.BLE_ADVERTISE <= channel <= _channels.BLE_SCAN:
+        answerable = False
     global _used, _said, _answerable
     n = len(payload)
     if _used + 8 + n > _OUTBOX_MAX:
@@ -140,7 +143,7 @@ def _deliver():
 
 def _hand_over(wake):
     """Tell the engine what was said and when this device acts next; take the next RUN."""
-    global now, _used, _said, _answerable, _out_base, _horizon, _base, _left, _taken, _at, _next
+    global now, _used, _said, _answerable, _out_base, _horizon, _clear, _base, _left, _taken, _at, _next
     struct.pack_into("<IBBH", _outbox, _used, now - _out_base, _channels.NOW, 0, 0)
     _used += 8
     struct.pack_into("<IQQHH", _outbox, 0, _used - 4, _out_base, wake, _taken, _said + 1)
@@ -155,11 +158,11 @@ def _hand_over(wake):
     if n > len(_inbox):
         raise ValueError("RUN of %d bytes" % n)
     _read_exactly(n)
-    _base, _horizon, _left = struct.unpack_from("<QQH", _inbox)
+    _base, _horizon, _clear, _left = struct.unpack_from("<QQQH", _inbox)
     if _base > now:  # this life began at some time of the scenario
         now = _base
         _out_base = now
-    _at = 18
+    _at = 26
     _next = _base + struct.unpack_from("<I", _inbox, _at)[0] if _left else _NEVER
 
 
