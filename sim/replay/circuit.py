@@ -99,7 +99,7 @@ class LogPlayer(_Player):
 
 
 class LivePlayer(_Player):
-    """Passes on what a live receiver says, at the moment at which it says it. `now_ms(moment)`: virtual time of time.monotonic()."""
+    """Passes on what a live receiver says when it says it. `now_ms(moment)`: the virtual time of a time.monotonic()."""
 
     def __init__(self, device: Device, port: LivePort, now_ms: Callable[[float], int]) -> None:
         super().__init__(device)

@@ -1,5 +1,6 @@
 """A receiver on a serial port, read by a thread of its own so that each piece keeps the moment at which it came."""
 
+import os
 import threading
 import time
 from collections import deque
@@ -26,7 +27,8 @@ class LivePort:
         try:
             self._port = serial.serial_for_url(name, baudrate=baud, timeout=_WAIT_S)
         except (ValueError, OSError) as error:  # SerialException is an OSError
-            problem = f"{name} ({error.__cause__ or error})"
+            number = error.errno if isinstance(error, OSError) else None
+            problem = os.strerror(number) if number else str(error)
             raise ConfigError(name, "port", problem, "a serial port that can be opened, or a URL of pyserial") from None
         self._thread = threading.Thread(target=self._read, name="receiver", daemon=True)
         self._thread.start()
