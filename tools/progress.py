@@ -90,7 +90,7 @@ class Looker:
                     self._findings += row.kind in self._asks
                     picture.new.append(self._happening(row))
             for row in queries.live_states(connection):
-                picture.modes[_MODES.get(row.mode, "silent")] += 1
+                picture.modes["silent" if row.mode is None else _MODES.get(row.mode, "unknown")] += 1
                 picture.presences[_PRESENCES.get(row.presence, "unknown")] += 1
         picture.records, picture.fixes = self._records, self._fixes
         picture.events, picture.findings = self._events, self._findings
