@@ -111,14 +111,20 @@ class Looker:
 
 
 def describe(kind: str, detail: dict[str, Any]) -> str:
-    """An event in words: its kind, and what its detail adds."""
+    """An event in words: its kind, and what its detail adds (`bridge.rules` says what that may be)."""
     if kind == "mode":
-        return f"mode {_MODES.get(detail.get('mode', 0), 'unknown')}"
+        return f"mode {str(detail.get('mode', 'unknown')).upper()}, {_plain(detail.get('reason', ''))}".rstrip(", ")
     if kind == "presence":
-        return f"presence {_PRESENCES.get(detail.get('presence', 0), 'unknown')}"
-    text = kind.replace("_", " ")
+        return {"home": "at home", "not_home": "out"}.get(str(detail.get("presence")), "whereabouts unknown")
+    text = _plain(kind)
+    if kind in ("boot", "battery_low"):
+        text = f"{text}: {_plain(detail.get('device', 'device'))}"
     about = detail.get("zone") or detail.get("curfew")
     return f"{text}: {about}" if about else text
+
+
+def _plain(word: object) -> str:
+    return str(word).replace("_", " ")
 
 
 class Display(Protocol):

@@ -7,7 +7,6 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from firmware.core.record import MODE_RF, PRESENCE_UNKNOWN
 from tools.progress import Happening, LiveView, Picture, PlainLines, describe
 
 NOON = datetime(2026, 6, 1, 12, 0, 5, tzinfo=UTC)
@@ -25,8 +24,13 @@ def happening(text: str, asks: bool = False) -> Happening:
     ("kind", "detail", "words"),
     [
         ("strap_cut", {}, "strap cut"),
-        ("mode", {"mode": MODE_RF}, "mode RF"),
-        ("presence", {"presence": PRESENCE_UNKNOWN}, "presence unknown"),
+        ("mode", {"mode": "rf", "reason": "by_beacon"}, "mode RF, by beacon"),
+        ("mode", {}, "mode UNKNOWN"),
+        ("presence", {"presence": "home", "by": "home_unit"}, "at home"),
+        ("presence", {"presence": "not_home", "by": "fix"}, "out"),
+        ("presence", {"presence": "unknown"}, "whereabouts unknown"),
+        ("boot", {"device": "home_unit", "cause": 1, "count": 1}, "boot: home unit"),
+        ("battery_low", {"device": "tag", "percent": 20}, "battery low: tag"),
         ("zone_entered", {"zone": "Protected address"}, "zone entered: Protected address"),
         ("late_home", {"curfew": "Nights"}, "late home: Nights"),
         ("something_new", {"whatever": 1}, "something new"),

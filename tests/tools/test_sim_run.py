@@ -25,6 +25,7 @@ def test_an_unattended_run_sums_up_and_exits_0(tmp_path: Path) -> None:
     done = homeward("sim", "run", scenario, "--until", "10m", "--headless", "--seed", 7, "--json", "day.json", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == "" and "records stored" in done.stdout and "console:" not in done.stdout
+    assert "Rowan Ashdown: at home" in done.stdout and "Rowan Ashdown: boot: home unit" in done.stdout
     found = json.loads((tmp_path / "day.json").read_text())
     assert found.keys() >= KEYS
     assert found["simulated_s"] == 600 and found["seed"] == 7 and found["scenario"] == "one" and found["good"]
