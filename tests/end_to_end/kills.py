@@ -20,7 +20,7 @@ class Plan:
 
     seed: int
     victims: tuple[str, ...]
-    most: int = 10
+    most: int = 8
     killed: list[str] = field(default_factory=list)
 
     @contextmanager

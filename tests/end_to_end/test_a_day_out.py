@@ -82,9 +82,9 @@ def test_at_home_the_receiver_sleeps_and_the_home_unit_carries_the_records(erran
     start_s = errand.run.world.start_utc_ms // 1000
     assert len(fixes) > 20
     assert all(360 <= r.time_s - start_s < (HOME_AGAIN_MS + 120_000) // 1000 for r in fixes)
-    (rf,) = [r.seq for r in errand.records_of("tag-000004") if r.kind == record.EVENT and r.code == record.MODE][-1:]
-    carried = errand.rows("select relayed_by from record where device_id = ? and seq >= ? order by seq", 0x01000004, rf)
-    assert carried and all(by == 0x02000004 for (by,) in carried)
+    (charging,) = [r.seq for r in errand.records_of("tag-000004") if r.kind == record.EVENT and r.code == record.CHARGER_ON]
+    carried = errand.rows("select relayed_by from record where device_id = ? and seq = ?", 0x01000004, charging)
+    assert carried == [(0x02000004,)]
 
 
 def test_fixes_lie_where_the_wearer_was(errand: Outcome):
