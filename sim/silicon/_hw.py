@@ -30,6 +30,7 @@ _at = 0  # offset of the next item
 _next = _NEVER  # its time
 
 _OUTBOX_MAX = 2048
+_TAIL = 8  # the NOW that ends each YIELD
 _outbox = bytearray(_OUTBOX_MAX)
 _outbox_view = memoryview(_outbox)
 _HEAD = 4 + 8 + 8 + 2 + 2
@@ -69,9 +70,9 @@ def emit(channel, sub, payload=b"", answerable=True):
         answerable = False
     global _used, _said, _answerable
     n = len(payload)
-    if _used + 8 + n > _OUTBOX_MAX:
-        if 8 + n > _OUTBOX_MAX - _HEAD:
-            step = _OUTBOX_MAX - _HEAD - 8
+    if _used + 8 + n > _OUTBOX_MAX - _TAIL:
+        if 8 + n > _OUTBOX_MAX - _HEAD - _TAIL:
+            step = _OUTBOX_MAX - _HEAD - _TAIL - 8
             if channel == _channels.UART_TX:  # a byte stream may be cut anywhere
                 for i in range(0, n, step):
                     emit(channel, sub, payload[i : i + step], answerable)
@@ -108,8 +109,9 @@ def advance(deadline):
         target = deadline
         if _timers and _timers[0][0] < target:
             target = _timers[0][0]
-        if _answerable or (_next > target and target > _horizon):
-            _hand_over(target)
+        wake = target if target <= _watchdog_at else _watchdog_at + 1
+        if _answerable or (_next > wake and wake > _horizon):
+            _hand_over(wake)
             continue
         if _next <= target:
             target = _next
