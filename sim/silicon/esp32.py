@@ -92,6 +92,8 @@ class NVS:
 
     def get_blob(self, key, buffer):
         data = self._read(key)
+        if len(data) > len(buffer):
+            raise OSError(-0x110C, "ESP_ERR_NVS_INVALID_LENGTH")
         buffer[: len(data)] = data
         return len(data)
 
