@@ -24,6 +24,7 @@ class BLE:
             ble._active = False
             ble._handler = None
             ble._scanning = False
+            ble._end = ble._done  # one object: each `ble._done` is another
             _hw.listen(_channels.BLE_HEARD, ble._heard)
         return BLE._one
 
@@ -57,7 +58,7 @@ class BLE:
     def gap_scan(self, duration_ms, interval_us=1280000, window_us=11250, active=False):
         if self._scanning:
             self._scanning = False
-            _hw.cancel_call(self._done)
+            _hw.cancel_call(self._end)
             if duration_ms is None:
                 _hw.emit(_channels.BLE_SCAN, 0, struct.pack("<III", _STOP, 0, 0), False)
                 self._done()
@@ -68,7 +69,7 @@ class BLE:
         self._scanning = True
         _hw.emit(_channels.BLE_SCAN, 0, struct.pack("<III", duration_ms, interval_us, window_us))
         if duration_ms:
-            _hw.call_at(_hw.now + duration_ms, self._done)
+            _hw.call_at(_hw.now + duration_ms, self._end)
 
     def _done(self):
         self._scanning = False
