@@ -39,7 +39,7 @@ class Ended(Exception):
 
 
 class Device:
-    """`now` is the device's clock by its last YIELD; `said` is everything that it ever said, `yields` how often it handed over."""
+    """`now`: its clock by its last YIELD; `said`: all that it ever said; `yields`: each time that it handed over."""
 
     def __init__(self, folder: Path, script: str, *, cause: int = 1, heap: str = HEAP, begin: str = _BEGIN) -> None:
         self.folder = folder

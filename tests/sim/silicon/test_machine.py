@@ -101,10 +101,10 @@ u = UART(2, 9600, rxbuf=64)
 b = bytearray(4)
 print(u.readline(), u.readinto(b))
 time.sleep_ms(10)
-print(u.readline(), u.readline(), u.readinto(b), bytes(b), u.readinto(b, 1), u.any())
+print(u.readline(), u.readinto(b, 1), u.readinto(b), bytes(b), u.readline(), u.readline(), u.any())
 """
     assert lines_of(tmp_path, script, items=[uart(5, 2, b"one\ntwo456\0")]) == [
-        "None None", "b'one\\n' None 4 b'two4' 1 2",
+        "None None", "b'one\\n' 1 4 b'wo45' b'6\\x00' None 0",
     ]  # fmt: skip
 
 
