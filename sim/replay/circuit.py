@@ -16,6 +16,8 @@ from .log import BYTES_PER_MS, Log
 
 _CHUNK = 256  # bytes in one input
 _AHEAD = 2_500  # bytes on their way to the device at most: one RUN holds 4096 with all else
+_TOGETHER_MS = 20  # bytes of a live receiver that come so close go to the device as one
+_RMC = b"RMC,"
 _WARM_UP_MS = 500  # power to the first byte
 _LAST_WORDS_MS = 2_000  # for the last epoch to close, and its record to be made
 
@@ -106,6 +108,7 @@ class LivePlayer(_Player):
         self._port = port
         self._now_ms = now_ms
         self._waiting: deque[tuple[int, bytes]] = deque()
+        self._tail = b""
         self.epochs = 0
 
     def woken(self, t_ms: int) -> None:
@@ -115,9 +118,8 @@ class LivePlayer(_Player):
     def fill(self, upto_ms: int) -> int:
         for moment, data in self._port.take():
             if self.is_on:
-                self.epochs += data.count(b"RMC,")
-                at_ms = self._now_ms(moment)
-                self._waiting.extend((at_ms, data[i : i + _CHUNK]) for i in range(0, len(data), _CHUNK))
+                self._count(data)
+                self._queue(self._now_ms(moment), data)
         while self._waiting and self._waiting[0][0] <= upto_ms:
             at_ms, data = self._waiting[0]
             if not self._has_room():
@@ -128,6 +130,17 @@ class LivePlayer(_Player):
 
     def is_over(self, now_ms: int) -> bool:
         return bool(self._port.ended) and not self._waiting
+
+    def _count(self, data: bytes) -> None:
+        text = self._tail + data  # a port gives pieces of any size
+        self.epochs += text.count(_RMC)
+        self._tail = text[1 - len(_RMC) :]
+
+    def _queue(self, at_ms: int, data: bytes) -> None:
+        if self._waiting and at_ms - self._waiting[-1][0] < _TOGETHER_MS:
+            at_ms, before = self._waiting.pop()
+            data = before + data
+        self._waiting.extend((at_ms, data[i : i + _CHUNK]) for i in range(0, len(data), _CHUNK))
 
 
 Player = LogPlayer | LivePlayer
