@@ -162,6 +162,7 @@ def replay(
 
         def started(run: "Run") -> None:
             nonlocal began
+            stop.check()  # nothing has been played yet: then nothing is kept
             began = True
             url = run.services.console_url if run.services else ""
             if url:
@@ -173,6 +174,7 @@ def replay(
             _conclude(replayed, made.path, json_file, policy, out, err)
             if not headless and not _is_stopped(stop):
                 _stay(run, stop, out)
+            stop.ending()
 
         try:
             replayed = run_replay(
