@@ -73,6 +73,9 @@ class Gnss:
     def any(self):
         return 0
 
+    def age_ms(self, n):
+        return 0
+
     async def readinto(self, buf):
         await asyncio.sleep(10**6)
 

@@ -1,0 +1,172 @@
+"""A tag's whole application with its home unit on one air: what it makes at home gets to the bridge, when it should, and the radio
+rests in between."""
+
+import pytest
+
+from tests.firmware.virtual import run_virtual
+
+BEGIN = """
+import household as h
+from firmware.core import record
+from firmware.tag.main import Tag
+air = h.bluetooth.air
+unit = h.Unit()
+bridge = h.Bridge(unit)
+def tag_of(**policy):
+    global board, tag, rounds
+    board = h.Flat(h.TAG, [h.UNIT], policy)
+    tag = Tag(board)
+    rounds = []
+    attend = tag.attend
+    def counted():
+        rounds.append(_hw.now)
+        attend()
+    tag.attend = counted
+async def live(ms):
+    await asyncio.sleep_ms(ms)
+async def until(what, limit_ms):
+    began = _hw.now
+    while not what():
+        if _hw.now - began > limit_ms:
+            raise RuntimeError("not within %d ms" % limit_ms)
+        await asyncio.sleep_ms(20)
+    return _hw.now - began
+def is_home():
+    return tag.mode == record.MODE_RF
+def drained():
+    return tag._uplink.drained
+def begin():
+    asyncio.create_task(unit.household.run())
+    asyncio.create_task(bridge.run())
+    asyncio.create_task(tag.run())
+def made(code):
+    return [r.seq for r in h.records(board.flash) if r.kind == record.EVENT and r.code == code]
+"""
+
+
+def lived(body: str, *, loss: int = 0, seed: int = 1, policy: str = "") -> list[str]:
+    inner = "".join("    " + line + "\n" for line in body.strip().splitlines())
+    script = f"{BEGIN}\nair.loss = {loss}; air.seed({seed})\ntag_of({policy})\nasync def main():\n    begin()\n{inner}"
+    return run_virtual(script + "asyncio.run(main())\n", heap="512wK")
+
+
+@pytest.mark.parametrize("loss", [0, 400])
+def test_a_tag_that_comes_home_hands_over_everything_and_is_known_to_be_there(loss: int):
+    lines = lived(
+        """
+print(await until(is_home, 240_000) < 240_000)
+await until(drained, 120_000)
+await live(600_000)
+await until(drained, 120_000)
+print(sorted(bridge.stored) == list(range(1, tag._journal.next_seq)), tag._uplink.refused, tag._uplink.replayed)
+print([state for _, state in unit.presence()], len(made(record.MODE)), board.gnss.is_on)
+""",
+        loss=loss,
+    )
+    assert lines[0] == "True"
+    assert lines[1] == "True 0 0", "no receipt is opened twice though acknowledgements are lost"
+    assert lines[2] == "[1] 1 False", "no flapping, and the receiver sleeps"
+
+
+def test_what_does_not_hurry_is_relayed_within_the_report_interval_and_the_radio_rests():
+    lines = lived(
+        """
+await until(is_home, 240_000)
+await until(drained, 60_000)
+del rounds[:]
+began, messages = _hw.now, bridge.messages
+await live(3600_000)
+beats = made(record.STATUS)
+times = {r.seq: r.time_s * 1000 for r in h.records(board.flash)}
+late = max(bridge.stored[seq][0] - times[seq] for seq in beats if seq in bridge.stored)
+print(len(beats), late, len(rounds), bridge.messages - messages, [seq for seq in beats if seq not in bridge.stored])
+""",
+        policy="heartbeat_s=60, report_interval_s=300",
+    )
+    beats, late, rounds, messages, *_ = (int(word.strip("[],") or 0) for word in lines[0].split())
+    assert 55 <= beats <= 60
+    assert late <= 300_000 + 10_000 + 10_000, "a report interval, a round of listening, and the relay itself"
+    assert 3600 // 11 <= rounds <= 3600 // 10 + 2, "a round each scan interval and none between: nothing urges it on"
+    assert 12 <= messages <= 30, "reports, not a message for each record"
+
+
+def test_a_cut_strap_is_at_the_bridge_within_seconds_whenever_it_happens():
+    """Also in the middle of a round, when the tag is busy with the radio."""
+    lines = lived(
+        """
+await until(is_home, 240_000)
+await until(drained, 60_000)
+worst = 0
+for i in range(40):
+    await live(7_000 + i * 531)
+    board.closed = not board.closed
+    board.handler(None)
+    known = len(bridge.stored)
+    code = record.STRAP_CLOSED if board.closed else record.STRAP_CUT
+    at = len(made(code))
+    await until(lambda: len(made(code)) > at, 2000)
+    seq = made(code)[-1]
+    worst = max(worst, await until(lambda: seq in bridge.stored, 60_000))
+print(worst, len(made(record.STRAP_CUT)), len(made(record.STRAP_CLOSED)))
+""",
+        policy="heartbeat_s=60, report_interval_s=1",
+    )
+    worst, cuts, closings = map(int, lines[0].split())
+    assert worst <= 9_000 and cuts == closings == 20
+
+
+def test_when_the_home_unit_falls_silent_the_tag_goes_its_own_way_and_the_unit_says_not_home():
+    lines = lived(
+        """
+await until(is_home, 240_000)
+await until(drained, 60_000)
+gone = _hw.now
+air.loss = 1000
+took = await until(lambda: not is_home(), 600_000)
+print(90_000 <= took <= 125_000, board.gnss.starts >= 1)
+await live(600_000)
+events = [r for r in h.records(board.flash) if r.kind == record.EVENT and r.code == record.MODE]
+print([(r.value_a, r.value_b) for r in events], [state for _, state in unit.presence()], board.modem.ups > 2)
+times = [t for t, _ in unit.presence()]
+print(290_000 <= times[1] * 1000 - gone <= 380_000)
+air.loss = 0
+await until(is_home, 240_000)
+await until(drained, 60_000)
+print(sorted(bridge.stored) == list(range(1, tag._journal.next_seq)), [state for _, state in unit.presence()])
+"""
+    )
+    assert lines == ["True True", "[(2, 1), (1, 2)] [1, 2] True", "True", "True [1, 2, 1]"]
+
+
+def test_a_bridge_that_does_not_answer_is_not_sent_the_same_over_and_over():
+    lines = lived(
+        """
+bridge.silent = True
+await until(is_home, 240_000)
+await live(120_000)
+early = bridge.messages
+await live(3600_000)
+print(bridge.messages - early, tag._journal.released)
+bridge.silent = False
+await until(drained, 900_000)
+print(sorted(bridge.stored) == list(range(1, tag._journal.next_seq)))
+"""
+    )
+    messages, released = map(int, lines[0].split())
+    assert messages < 80 and released == 0 and lines[1] == "True"
+
+
+def test_a_tag_whose_flash_was_replaced_goes_on_beyond_what_the_bridge_has():
+    lines = lived(
+        """
+bridge.through = 500
+await until(is_home, 240_000)
+await until(lambda: made(record.FAULT), 120_000)
+await until(drained, 120_000)
+(fault,) = [r for r in h.records(board.flash) if r.kind == record.EVENT and r.code == record.FAULT]
+print(fault.seq, fault.value_a, fault.value_b, made(record.BOOT), tag._journal.released == tag._journal.next_seq - 1)
+"""
+    )
+    seq, a, b, rest = lines[0].split(" ", 3)
+    assert (seq, a, b) == ("501", "1", "500")
+    assert rest.startswith("[1, 502]") and rest.endswith("True")
