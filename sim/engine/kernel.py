@@ -79,8 +79,11 @@ class Kernel:
         return min((min(self._acts_ms(device), self._limit_ms) for device in self._devices.values()), default=self._limit_ms)
 
     def candidate(self, device: Device) -> None:
-        """Something changed that may let this device run."""
+        """Something changed that may let this device run, or those who wait for what it may say."""
         self._candidates[device.name] = device
+        for peer in self._air.peers(device):
+            if not peer.running:
+                self._candidates[peer.name] = peer
 
     def run_to(self, limit_ms: int, tick: Callable[[], None] = lambda: None, tick_s: float = 0.1) -> None:
         """Let every device live to `limit_ms`. `tick` is called about every `tick_s` seconds of wall time."""
@@ -88,6 +91,7 @@ class Kernel:
         self._candidates = dict(self._devices)
         self._leaders = {}
         next_tick = time.monotonic() + tick_s
+        stalled = ""
         while True:
             self._dispatch()
             running = any(device.running for device in self._devices.values())
@@ -96,7 +100,13 @@ class Kernel:
                 if self._is_complete():
                     return
                 if not waiting:
-                    raise Stuck(self._portrait())
+                    # Who hears whom goes through others too: only if looking at everybody changes nothing does time stick.
+                    portrait = self._portrait()
+                    if portrait == stalled:
+                        raise Stuck(portrait)
+                    stalled = portrait
+                    self._candidates = dict(self._devices)
+                    continue
             for key, _ in self._selector.select(0 if self._candidates else 0.02 if waiting else 0.2):
                 key.data()
             if waiting:
@@ -201,9 +211,6 @@ class Kernel:
         for item in answer.items:
             self._output(device, item)
         self.candidate(device)
-        for peer in self._air.peers(device):
-            if not peer.running:
-                self.candidate(peer)
 
     def _output(self, device: Device, item: Item) -> None:
         t_ms, channel, sub, payload = item
