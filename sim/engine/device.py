@@ -103,9 +103,11 @@ class Device:
             # It died on the way to its horizon, nobody knows where: all of that way is lived, so that what it recorded there
             # is not dated after what it records next.
             self.now_ms = max(self.now_ms, self.horizon_ms)
-        self._sent = []
-        self._inbox = [entry for entry in self._inbox if entry[1].channel in (ch.PIN_IN, ch.ADC_IN)]
         self.now_ms += _RESET_MS
+        self._sent = []
+        # Pins and voltages of the time to come; what they did until now is seen in what they are when it starts.
+        kept = (entry for entry in self._inbox if entry[1].channel in (ch.PIN_IN, ch.ADC_IN))
+        self._inbox = [entry for entry in kept if entry[1].t_ms >= self.now_ms]
         self.wake_ms = self._began_ms = self.now_ms
         self.process = self._boot(cause)
         self.running = True

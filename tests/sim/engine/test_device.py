@@ -89,11 +89,16 @@ def test_a_reboot_keeps_pins_and_forgets_what_was_on_the_way():
     device = still_device()
     answer(device, 0, 5)
     for channel in CHANNELS:
-        device.push(50, channel, 0, b"\0")
+        device.push(50, channel, 0, b"\0")  # while it starts
+        device.push(5000, channel, 0, b"\0")
     old = process_of(device)
     device.reboot(1)
     assert old.closed and device.lives == 2 and device.running
-    assert {item.channel for item in inbox(device)} == {ch.PIN_IN, ch.ADC_IN}
+    assert [(item.channel, item.t_ms) for item in inbox(device)] == [(ch.PIN_IN, 5000), (ch.ADC_IN, 5000)]
+    answer(device, device.now_ms, device.now_ms)
+    device.run(6000)
+    base_ms, _, items = parse_run(process_of(device).sent[-1])
+    assert base_ms == device.now_ms and len(items) == 2
 
 
 @given(st.integers(0, 10_000), st.integers(0, 60_000))
