@@ -33,10 +33,9 @@ from .source import Source
 
 EVERY_FIX = "every-fix"
 NORMAL = "normal"
-POLICIES: dict[str, dict[str, int]] = {
-    EVERY_FIX: {"every_fix": 1, "report_interval_s": 60},
-    NORMAL: {"report_interval_s": 60},
-}
+POLICIES: dict[str, dict[str, int]] = {EVERY_FIX: {"every_fix": 1}, NORMAL: {}}
+_REPORT_S = 60
+_WATCHED_REPORT_S = 5  # when somebody watches it at a pace: what is on the map should be of now
 FOREVER_MS = 366 * 86_400_000  # a lease is never longer
 _HOME = {"lat": 50.7154, "lon": -2.4367}
 
@@ -126,7 +125,8 @@ def run_replay(
             players.append(player)
             return TagCircuit(device, world, player)
 
-        run = Run(ReplayScenario(sources), folder, options, POLICIES[policy], make_tag)
+        settings = POLICIES[policy] | {"report_interval_s": _WATCHED_REPORT_S if options.speed else _REPORT_S}
+        run = Run(ReplayScenario(sources), folder, options, settings, make_tag)
         with run:
             started(run)
             total = None if live else sum(len(source.epochs) for source in sources if isinstance(source, Log))

@@ -53,6 +53,16 @@ def test_the_receiver_is_on_all_the_time_and_nothing_is_said_to_be_lost(play):
     assert replayed.summary.records_made == 402
 
 
+def test_an_epoch_larger_than_the_receive_buffer_comes_through_whole(play):
+    many = sentence("GPGSV,1,1,04,05,45,100,40,06,45,101,41,07,45,102,42,08,45,103,43") * 100
+    noise = bytes(range(256)) * 40
+    log = Log("x", b"".join(without_date(second) + many + noise + nmea(second, "010626") for second in range(0, 40, 10)))
+    assert len(log.data) > 4 * 15_000
+    found = play(log).fixes[0]
+    assert {fix.time[11:19] for fix in found} == {f"12:00:{second:02d}" for second in range(0, 40, 10)}
+    assert sum(fix.time.endswith("000Z") and fix.date_known for fix in found) == 4
+
+
 def test_policy_normal_wakes_the_receiver_for_a_fix_a_minute(play, tmp_path):
     track = tmp_path / "walk.gpx"
     track.write_bytes(gpx(WAY))
