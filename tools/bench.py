@@ -1,0 +1,309 @@
+"""What the product can do, measured: `run_bench(json_path)` prints a table and writes a list of `{name, value, unit}`.
+
+On the interpreter of a simulated device, with a device's heap and the modules compiled as they are flashed:
+    nmea.*      one second of a two-system receiver's sentences, fed again; bytes are `gc.mem_alloc`, collector off
+    seal.*      32 records sealed as one message, and one record alone
+    journal.*   records appended to a ring in RAM, sectors opened and erased on the way
+In the simulator:
+    tag.*       what lives on a tag's heap after a collection, the most at any moment at which it hands over to the engine, in the
+                demonstration's first three hours (at home, and out), by the interpreter's own `gc`; 64-bit bytes are halved,
+                which is what a 32-bit word takes. The simulator's own modules, which no board carries, are in it.
+    sim.*       the demonstration's day on `--speed max`, without a console
+By itself:
+    mpy.bytes.* every module that a board is flashed with, compiled by mpy-cross for Xtensa
+    bridge.*    `bridge.bench`, on one core
+
+Nothing is asserted. Numbers of a shared machine vary by a third; bytes do not.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+import psutil
+
+if TYPE_CHECKING:
+    from sim.engine.image import Image
+    from sim.engine.run import Run
+
+if TYPE_CHECKING:
+    pass
+
+
+class Row(TypedDict):
+    name: str
+    value: float
+    unit: str
+
+
+_HEAP = "128wK"
+_HOUR_MS = 3_600_000
+_BOARDS = {"tag_t_a7670_l76k": "tag", "hmu_esp32_poe": "hmu"}
+_BOARD_ARCHITECTURE = "xtensawin"  # ESP32
+
+_PRELUDE = """
+import sys, gc, time
+sys.path.insert(0, sys.argv[1])
+n = int(sys.argv[2])
+def us(function, times):
+    start = time.ticks_us()
+    for _ in range(times):
+        function()
+    return time.ticks_diff(time.ticks_us(), start) / times
+def say(name, value):
+    print(name, value)
+"""
+
+_NMEA = (
+    _PRELUDE
+    + """
+from firmware.core import gnss
+fixes = 0
+def on_epoch(fix):
+    global fixes
+    fixes += 1
+receiver = gnss.Receiver(on_epoch)
+def checked(body):
+    total = 0
+    for byte in body.encode():
+        total ^= byte
+    return "$%s*%02X\\r\\n" % (body, total)
+data = bytearray("".join(checked(body) for body in (
+    "GNRMC,120000.000,A,5043.0000,N,00226.0000,W,0.02,35.55,010126,,,A,V",
+    "GNGGA,120000.000,5043.0000,N,00226.0000,W,1,17,0.8,77.5,M,-21.6,M,,",
+    "GNGSA,A,3,01,02,03,04,05,06,,,,,,,1.5,0.9,1.2,1",
+    "GNGSA,A,3,65,66,,,,,,,,,,,1.5,0.9,1.2,2",
+    "GPGSV,2,1,08,01,40,083,46,02,17,308,41,12,07,344,39,14,22,228,45,1",
+    "GPGSV,2,2,08,15,40,083,46,16,17,308,41,17,07,344,39,18,22,228,45,1",
+)).encode())
+SENTENCES = 6
+size = len(data)
+def second():
+    receiver.feed(data, size)
+    receiver.idle()
+second()
+before = after = _ = 0  # the names' own room is taken before it is measured
+gc.collect()
+gc.disable()
+before = gc.mem_alloc()
+for _ in range(20):
+    receiver.feed(data, size)
+    receiver.idle()
+after = gc.mem_alloc()
+say("nmea.bytes_per_sentence", (after - before) / 20 / SENTENCES)
+gc.enable()
+say("nmea.us_per_sentence", us(second, n) / SENTENCES)
+"""
+)
+
+_SEAL_AND_JOURNAL = (
+    _PRELUDE
+    + """
+from firmware.core import blockdev, journal, message, record, seal
+ccm = seal.Ccm(bytes(range(16)))
+def sealing(count):
+    buf = bytearray(message.HEADER + count * record.SIZE + message.TAG_LENGTH)
+    message.pack_header(buf, message.RECORDS, 1, count, 0x01000001, 1)
+    return lambda: ccm.seal(buf, count * record.SIZE)
+say("seal.us_per_record", us(sealing(32), n // 10) / 32)
+say("seal.us_single_record", us(sealing(1), n))
+device = blockdev.RamDevice(8)
+ring = journal.Journal(device)
+ring.mount()
+raw = bytearray(record.SIZE)
+def append():
+    record.pack_event(raw, ring.next_seq, 1780290000, record.MODE_GPS, 0, record.STATUS, 1, 2, 80)
+    ring.append(raw)
+append()
+say("journal.append_us", us(append, n))
+"""
+)
+
+
+def run_bench(json_path: Path | None = None, quick: bool = False) -> list[Row]:
+    """Measure all, print the table, and write the list when a path is given. `quick`: shorter, the day is two hours."""
+    rows: list[Row] = []
+    parts: list[tuple[str, Callable[[bool], Iterator[Row]]]] = [
+        ("device", device_rows),
+        ("tag", tag_rows),
+        ("mpy", mpy_rows),
+        ("sim", sim_rows),
+        ("bridge", bridge_rows),
+    ]
+    for name, part in parts:
+        print(f"measuring {name} …", file=sys.stderr, flush=True)
+        rows += part(quick)
+    show(rows)
+    if json_path is not None:
+        json_path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return rows
+
+
+def show(rows: list[Row]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="Homeward: measured")
+    table.add_column("what")
+    table.add_column("value", justify="right")
+    table.add_column("unit")
+    for row in rows:
+        table.add_row(row["name"], f"{row['value']:,.10g}", row["unit"])
+    out = Console()
+    out.print(table)
+    memory_gib = psutil.virtual_memory().total / 2**30
+    out.print(
+        f"{os.cpu_count()} cores ({platform.machine()}), {memory_gib:.0f} GiB, Python {platform.python_version()}. What limits:"
+        " a run is bound by one core of the engine, which models sky and radio for each epoch and beacon; the bridge by one core"
+        " that opens, checks and stores.",
+        highlight=False,
+    )
+
+
+def _row(name: str, value: float, unit: str) -> Row:
+    return {"name": name, "value": float(f"{value:.4g}") if abs(value) < 1000 else round(value), "unit": unit}
+
+
+# On the interpreter
+
+
+def _interpret(script: str, image: Path, n: int) -> dict[str, float]:
+    """What a script says, on the interpreter with a device's heap and the firmware as compiled."""
+    interpreter = Path(sys.executable).with_name("micropython")
+    done = subprocess.run(
+        [str(interpreter), "-X", f"heapsize={_HEAP}", "-c", script, str(image), str(n)], capture_output=True, text=True
+    )
+    if done.returncode or done.stderr:
+        raise RuntimeError(f"the bench failed on the device's interpreter: {done.stderr or done.stdout}")
+    return {name: float(value) for name, value in (line.split() for line in done.stdout.splitlines())}
+
+
+def device_rows(quick: bool) -> Iterator[Row]:
+    from sim.engine.image import build
+
+    units = {"nmea.bytes_per_sentence": "bytes"}
+    with tempfile.TemporaryDirectory() as folder:
+        image = build(Path(folder)).firmware
+        for script in (_NMEA, _SEAL_AND_JOURNAL):
+            for name, value in _interpret(script, image, 500 if quick else 5000).items():
+                yield _row(name, value, units.get(name, "us"))
+
+
+def mpy_rows(quick: bool) -> Iterator[Row]:
+    from sim.engine.image import compile_module, firmware_sources
+
+    other = {"tag": "hmu", "hmu": "tag"}
+    with tempfile.TemporaryDirectory() as folder:
+        sizes: dict[Path, int] = {}
+        for source, place in firmware_sources():
+            target = Path(folder) / place.with_suffix(".mpy")
+            compile_module(source, target, str(place), _BOARD_ARCHITECTURE)
+            sizes[place] = target.stat().st_size
+    for board, application in _BOARDS.items():
+        boards = [name for name in _BOARDS if name != board]
+        carried = [
+            size
+            for place, size in sizes.items()
+            if not set(place.parts) & {other[application], *boards} and not place.stem.endswith("_plain")
+        ]
+        yield _row(f"mpy.bytes.{board}", sum(carried), "bytes")
+
+
+# In the simulator
+
+
+_HEAP_WATCH = """
+import gc
+_most = 0
+_hand_over = _hw._hand_over
+def _watched(wake):
+    global _most
+    gc.collect()
+    used = gc.mem_alloc()
+    if used > _most:
+        _most = used
+        with open(_hw.folder + "/heap", "w") as file:
+            file.write(str(used))
+    _hand_over(wake)
+_hw._hand_over = _watched
+"""
+
+
+@contextmanager
+def _demo(until_ms: int | None = None) -> "Iterator[Run]":
+    import sim.scenarios
+    from sim.engine.folder import RunFolder
+    from sim.engine.run import Options, Run
+    from sim.scenario import load
+
+    scenario = load(Path(str(sim.scenarios.__file__)).with_name("demo.yaml"))
+    options = Options(until_ms=until_ms or scenario.until_ms)
+    with tempfile.TemporaryDirectory() as folder, Run(scenario, RunFolder(Path(folder) / "run"), options) as run:
+        yield run
+
+
+def tag_rows(quick: bool) -> Iterator[Row]:
+    import sim.engine.run as engine
+
+    build = engine.build
+
+    def watched(folder: Path) -> "Image":
+        image = build(folder)
+        boot = image.boot.read_text("utf-8")
+        image.boot.write_text(boot.replace("\n\n\ndef start(", _HEAP_WATCH + "\n\ndef start(", 1), "utf-8")
+        return image
+
+    engine.build = watched
+    try:
+        with _demo(_HOUR_MS if quick else 3 * _HOUR_MS) as run:
+            run.live()
+            tags = [device for device in run.kernel.devices if device.name.startswith("tag")]
+            most = max(int((device.folder / "heap").read_text("ascii")) for device in tags)
+    finally:
+        engine.build = build
+    yield _row("tag.heap_peak_kib", most / 2 / 1024, "KiB")
+
+
+def sim_rows(quick: bool) -> Iterator[Row]:
+    with _demo(2 * _HOUR_MS if quick else None) as run:
+        run.live()
+        summary = run.finish()
+    name = "sim.demo_two_hours_s" if quick else "sim.demo_day_s"
+    yield _row(name, summary.wall_s, "s")
+    cores = min(2, os.cpu_count() or 1)
+    yield _row("sim.realtime_factor_per_core", summary.simulated_s / summary.wall_s / cores, "x")
+    yield _row("sim.peak_memory_mb", summary.peak_memory_mb, "MiB")
+
+
+def bridge_rows(quick: bool) -> Iterator[Row]:
+    from bridge.bench import bench
+
+    names = {
+        "bridge: records ingested": "bridge.ingest_records_per_s",
+        "bridge: records judged by the rules": "bridge.rules_records_per_s",
+        "bridge: one message to its receipt, median": "bridge.receipt_ms",
+    }
+    for row in bench(5_000 if quick else 50_000):
+        name = str(row["name"])
+        yield _row(names.get(name, name), float(str(row["value"])), str(row["unit"]))
+
+
+def main() -> None:
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description="Measures what the product can do.")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write a list of {name, value, unit}")
+    parser.add_argument("--quick", action="store_true", help="less of everything, for CI")
+    arguments = parser.parse_args()
+    run_bench(arguments.json, arguments.quick)
+
+
+if __name__ == "__main__":
+    main()
