@@ -73,10 +73,11 @@ class Carrier:
             if await self._link.up():
                 retry_s = _RETRY_FIRST_S
                 self.stream.enable()
-                while self._wanted and self._link.is_up():
-                    await self._wait(-1)
-                if not self._wanted:
-                    await self._drain()
+                while self._link.is_up():
+                    if self._wanted:
+                        await self._wait(-1)
+                    elif not await self._drain():
+                        break
                 await self._hang_up()
             else:
                 deadline = ticks_add(ticks_ms(), retry_s * 1000)
@@ -86,14 +87,16 @@ class Carrier:
             self.is_off = not self._wanted
 
     async def _drain(self):
+        # Until there is nothing left or no time. True when the link is wanted again.
         deadline = ticks_add(ticks_ms(), DRAIN_S * 1000)
         while not self._uplink.drained and not self._wanted and self._link.is_up():
             left = ticks_diff(deadline, ticks_ms())
             if left <= 0:
-                return
+                return False
             self._uplink.urgent = True
             self.stream.notify()
             await self._wait(min(left, 5000))
+        return self._wanted
 
     async def _hang_up(self):
         self.stream.disable()
