@@ -91,7 +91,8 @@ def test_what_was_receipted_is_in_the_store_after_kill_9(broker: Broker, bridge:
             through = max(tag.open_receipt(payload).stored_through for payload in party.payloads())
             assert set(stored(bridge.store)) >= {(tag.id, seq) for seq in range(1, through + 1)}
         bridge.start()
-    assert stored(bridge.store) == journal_of(tag)
+    # The receipt of one round may be the one that was on its way in the round before: then the last message is still to come.
+    wait_for(lambda: stored(bridge.store) == journal_of(tag), "every record in the store")
 
 
 def test_kill_9_of_the_bridge_at_random_moments_loses_and_doubles_nothing(
@@ -230,4 +231,5 @@ def test_the_broker_may_come_later_and_go(make_broker, tmp_path: Path) -> None:
                 broker.kill()
                 broker.start()
                 bridge.wait_line("connected")
-    assert stored(bridge.store) == journal_of(tag)
+        # The first message was sent several times, and so was its receipt: one of these may be what the second round heard.
+        wait_for(lambda: stored(bridge.store) == journal_of(tag), "every record in the store")
