@@ -79,6 +79,7 @@ class Findings:
         again = select(*wanted, dated.c.id.label("dated_id")).join(dated, dated.c.record_id == _record.c.id)
         dated_rows = connection.execute(again.where(dated.c.id > dated_cursor).order_by(dated.c.id).limit(CHUNK)).all()
 
+        redated = {row.id for row in dated_rows}
         news: dict[str, dict[tuple[int, ...], Read]] = {}
         for row in (*rows, *dated_rows):
             for wearer_id, case in self._cases.items():
@@ -88,7 +89,7 @@ class Findings:
                         read = read_of(row)
                         news.setdefault(wearer_id, {})[read.key] = read
         for wearer_id, case in self._cases.items():
-            self._take_in(connection, case, sorted(news.get(wearer_id, {}).values(), key=_KEY))
+            self._take_in(connection, case, sorted(news.get(wearer_id, {}).values(), key=_KEY), redated)
         more = len(rows) == CHUNK or len(dated_rows) == CHUNK
         if not more:
             self._let_the_clock_run(connection)
@@ -137,10 +138,14 @@ class Findings:
 
     # Folding.
 
-    def _take_in(self, connection: Connection, case: Case, reads: list[Read]) -> None:
+    def _take_in(self, connection: Connection, case: Case, reads: list[Read], redated: set[int]) -> None:
+        """Fold what is new. What a refold took in already is left out; not so what had no date then."""
         from_ms, through_id = case.refolded
         reads = [
-            read for read in reads if not (read.record_id <= through_id and read.fact.at_ms >= from_ms and read.key <= case.key)
+            read
+            for read in reads
+            if read.record_id in redated
+            or not (read.record_id <= through_id and read.fact.at_ms >= from_ms and read.key <= case.key)
         ]
         if case.is_new:
             self._refold(connection, case, None)

@@ -390,3 +390,15 @@ def test_any_order_of_arrival_finds_the_same(tmp_path_factory: pytest.TempPathFa
     assert [getattr(shuffled.live, name) for name in columns] == [getattr(in_order.live, name) for name in columns]
     in_order.engine.dispose()
     shuffled.engine.dispose()
+
+
+def test_what_a_later_clock_dates_is_found_though_newer_records_were_folded_before(world: World):
+    """The tag has its clock last: its first record was stored, undated, while the home unit's sent the fold back to the start."""
+    tag, hmu = world.tag, world.hmu
+    world.send(tag, [tag.undated(record.BOOT, 1, 1, 1, 1)])
+    for clock in ("06-01 06:10", "06-01 06:00"):  # the second comes late
+        world.send(hmu, [hmu.event(record.PRESENCE, ms(clock), record.PRESENCE_HOME, tag.id, flags=0)])
+        world.look()
+    world.send(tag, [tag.clock_set(ms("06-01 06:20"), 31 * 60, 1)])  # switched on at 05:49
+    world.look()
+    assert world.events("boot", "presence") == [("boot", "04:49:01"), ("presence", "05:00:00")]
