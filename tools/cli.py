@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tools import replay, serve, simulate
+from tools import measure, replay, serve, simulate
 
 # Defects show a plain traceback: one that prints local variables would print keys.
 app = typer.Typer(
@@ -20,6 +20,7 @@ _TRY = "Try it"
 _OPERATE = "Operate it"
 app.add_typer(simulate.app, name="sim", rich_help_panel=_TRY)
 app.command("replay", rich_help_panel=_TRY)(replay.replay)
+app.command("bench", rich_help_panel=_TRY)(measure.bench)
 app.add_typer(serve.bridge_app, name="bridge", rich_help_panel=_OPERATE)
 app.add_typer(serve.console_app, name="console", rich_help_panel=_OPERATE)
 

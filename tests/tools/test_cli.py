@@ -20,7 +20,7 @@ def help_of(*words: str) -> str:
 def test_help_says_what_to_type_first() -> None:
     text = help_of()
     assert "homeward sim run scenarios/demo.yaml" in text
-    for command in ("sim", "replay", "bridge", "console"):
+    for command in ("sim", "replay", "bench", "bridge", "console"):
         assert command in text
 
 
@@ -28,6 +28,7 @@ def test_help_says_what_to_type_first() -> None:
     ("words", "wanted"),
     [
         (("sim", "run"), ("--speed", "--until", "--headless", "--json", "--seed", "--run", "--console-port", "--broker-port")),
+        (("bench",), ("--json", "--quick", "bench.json")),
         (("replay",), ("--policy", "--json", "--baud", "/dev/ttyUSB0")),
         (("sim", "check"), ("homeward sim check",)),
         (("bridge", "run"), ("--config", "bridge.toml")),
