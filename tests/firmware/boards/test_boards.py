@@ -48,7 +48,8 @@ print(b.name, b.reset_cause)
 device = b.journal_device()
 print(device.ioctl(4, 0) * device.ioctl(5, 0))
 b.store.keep_number("boots", 7)
-print(b.store.number("boots"), b.store.number("none"), b.store.number("none", 3), bytes(b.store.blob("board", 64)), b.store.blob("no", 9))
+s = b.store
+print(s.number("boots"), s.number("none"), s.number("none", 3), bytes(s.blob("board", 64)), s.blob("no", 9))
 b.watchdog(180).feed()
 print(b.modem.is_up(), b.ble.pop(bytearray(24)))
 """

@@ -80,7 +80,9 @@ def test_where_nobody_listens_the_sender_gives_up_and_says_so():
 
 
 def test_frames_of_another_household_and_of_strangers_are_not_heard():
-    script = SCRIPT.split("async def main")[0].format(loss=0, seed=1, n=0) + """
+    script = (
+        SCRIPT.split("async def main")[0].format(loss=0, seed=1, n=0)
+        + """
 other = Radio(Ble(), bytes(15) + b"x", 1, Counter(lambda: 0, lambda limit: None), None, None, None)
 stranger = End(3, 2)
 heard = []
@@ -93,11 +95,14 @@ async def main():
     print(set(heard), unit.radio.opener.refused > 0)
 asyncio.run(main())
 """
+    )
     assert run_virtual(script) == ["{1} True"]
 
 
 def test_without_a_counter_to_be_had_nothing_is_said():
-    script = SCRIPT.split("async def main")[0].format(loss=0, seed=1, n=0) + """
+    script = (
+        SCRIPT.split("async def main")[0].format(loss=0, seed=1, n=0)
+        + """
 def full(limit):
     raise OSError(5)
 mute = Radio(Ble(), KEY, 1, Counter(lambda: 0, full), None, None, None)
@@ -105,4 +110,5 @@ async def main():
     print(await mute.say(bytearray(24), 2, 200), await mute.send(a_message(1), 116, 5, tag.hear), bluetooth.air.said)
 asyncio.run(main())
 """
+    )
     assert run_virtual(script) == ["False False 0"]

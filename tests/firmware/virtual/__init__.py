@@ -15,6 +15,6 @@ import asyncio, time
 """
 
 
-def run_virtual(script: str, heap: str = "256wK") -> list[str]:
-    """The lines it prints. The heap is larger than a device's: a household shares it."""
+def run_virtual(script: str, heap: str = "1024wK") -> list[str]:
+    """The lines it prints. The heap is larger than a device's: sources are compiled in it, and a household shares it."""
     return run(_BEGIN + script, heap=heap)

@@ -1,5 +1,7 @@
 """`bluetooth` on one air: each `BLE()` is another radio. `air.loss` of 1000 advertisements are not heard."""
 
+# pyright: basic, reportAttributeAccessIssue=false, reportOptionalCall=false, reportOptionalSubscript=false, reportArgumentType=false
+
 import _hw
 
 _IRQ_SCAN_RESULT = 5

@@ -3,17 +3,17 @@
 `Flat` is a board without hardware: the tag's is outdoors or at home, as the script says.
 """
 
+# pyright: basic, reportAttributeAccessIssue=false, reportOptionalCall=false, reportOptionalSubscript=false, reportArgumentType=false
+
 import asyncio
 import json
 
 import _hw
-import bluetooth
 
 from firmware.boards.drivers.ble import Ble
 from firmware.core import message, record
 from firmware.core.blockdev import RamDevice
 from firmware.core.message import pack_receipt
-from firmware.core.port import ticks_ms
 from firmware.core.seal import Ccm
 
 KEY = bytes(range(16))
@@ -215,9 +215,7 @@ class Unit:
         self.downward = Downward(own.partners)
         self.rounds = 0
         counter = Counter(lambda: 0, lambda limit: None)
-        self.household = Household(
-            self.ble, own, counter, recorder, self.upward, self.downward, self, lambda: None
-        )
+        self.household = Household(self.ble, own, counter, recorder, self.upward, self.downward, self, lambda: None)
 
     def attend(self):
         self.rounds += 1

@@ -2,7 +2,7 @@
 
 from sim.engine.wire import Item
 from sim.silicon import _channels as ch
-from tests.sim.silicon.harness import Device, heard, link, lines_of, sock, uart
+from tests.sim.silicon.harness import Device, heard, lines_of, link, sock, uart
 
 ONLINE = """
 import asyncio, select, socket, time, network
@@ -37,7 +37,8 @@ for one in seen:
     items = [heard(t, b"\x02\x01" + bytes([t % 251]), -t % 120 - 120) for t in (50, 100, 101, 250, 350, 460)]
     lines = lines_of(tmp_path, script, items=items)
     times = [int(line[1:].split(",")[0]) for line in lines]
-    assert [t for t, line in zip(times, lines, strict=True) if ", 6, " in line] == [100, 300, 470], "a new scan ends the old quietly"
+    ends = [t for t, line in zip(times, lines, strict=True) if ", 6, " in line]
+    assert ends == [100, 300, 470], "the end of one that was replaced is not told"
     assert [t for t, line in zip(times, lines, strict=True) if ", 5, " in line][:1] == [50]
     assert not {101, 350} & set(times) and {250, 460} <= set(times)
 
@@ -83,7 +84,9 @@ time.sleep_ms(1000)
 
 
 def test_a_socket_opens_sends_receives_and_is_closed_by_its_peer(tmp_path):
-    script = ONLINE + """
+    script = (
+        ONLINE
+        + """
 print(ready(), attempt(s.connect, socket.getaddrinfo("10.0.0.9", 1883)[0][-1]), ready(), attempt(s.send, b"early"))
 time.sleep_ms(90)
 print(ready(), s.send(b"hello"), s.send(bytes(5000)), s.read(9))
@@ -94,6 +97,7 @@ print(ready(), s.read(9), attempt(s.send, b"late"))
 s.close(); s.close()
 time.sleep_ms(1000)
 """
+    )
     with Device(tmp_path, script) as device:
         device.live(
             900,
@@ -109,7 +113,9 @@ time.sleep_ms(1000)
 
 
 def test_a_refused_connection_and_a_missing_route_are_errors(tmp_path):
-    script = ONLINE + """
+    script = (
+        ONLINE
+        + """
 print(attempt(s.connect, ("10.0.0.9", 1)))
 time.sleep_ms(90)
 print(ready() & 8, attempt(s.read, 1), attempt(s.send, b"x"))
@@ -117,12 +123,15 @@ s.close()
 lan.active(False)
 print(attempt(socket.getaddrinfo, "x", 1), attempt(socket.socket().connect, ("10.0.0.9", 1)), lan.isconnected())
 """
+    )
     items = [UP, sock(50, 1, ch.SOCK_ERROR, bytes([111]))]
     assert lines_of(tmp_path, script, items=items) == ["error 115", "8 error 111 error 111", "error -2 error 113 False"]
 
 
 def test_a_closed_sockets_number_is_used_again_and_what_was_for_the_old_one_is_not_read(tmp_path):
-    script = ONLINE + """
+    script = (
+        ONLINE
+        + """
 attempt(s.connect, ("10.0.0.9", 1))
 s.close()
 s = socket.socket(); s.setblocking(False)
@@ -134,6 +143,7 @@ try:
 except OSError as error:
     print(len(many) + 1)
 """
+    )
     assert lines_of(tmp_path, script, items=[UP]) == ["1 None", "16"]
 
 
@@ -180,7 +190,9 @@ print([(s is b, e) for s, e in p.poll(5000)], time.ticks_ms())
 
 
 def test_a_datagram_goes_to_the_internet_and_its_answer_comes_back(tmp_path):
-    script = ONLINE + """
+    script = (
+        ONLINE
+        + """
 from firmware.core import sntp
 async def main():
     d = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); d.setblocking(False)
@@ -188,7 +200,10 @@ async def main():
     print(await sntp.ask(d, ("pool.ntp.org", 123), b"hmu 1235", 5000), time.ticks_ms())
 asyncio.run(main())
 """
-    answer = b"\x24\x02\x06\xec" + bytes(20) + b"hmu 1234" + bytes(8) + (1_780_290_000 + 2_208_988_800).to_bytes(4, "big") + bytes(4)
+    )
+    answer = (
+        b"\x24\x02\x06\xec" + bytes(20) + b"hmu 1234" + bytes(8) + (1_780_290_000 + 2_208_988_800).to_bytes(4, "big") + bytes(4)
+    )
     with Device(tmp_path, script) as device:
         device.live(10**6, [UP, sock(300, 2, ch.SOCK_DATAGRAM, answer)])
         assert device.lines == ["(1780290000, 0) 300", "None 5300"]

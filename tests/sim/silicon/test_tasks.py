@@ -1,4 +1,4 @@
-"""asyncio over the silicon's own tasks does what the interpreter's C ones do: the same programs, the same lines in the same order.
+"""asyncio over the silicon's own tasks does what the interpreter's C ones do: the same programs, the same lines in order.
 
 The programs are made at random from a seed. The real ones run on the host's clock, which a busy machine makes uneven, so a
 program that came out otherwise is run again a few times; the virtual ones have to be right the first time.

@@ -1,0 +1,217 @@
+"""When the receiver is on, and which of its epochs become fixes."""
+
+from typing import Any
+
+import pytest
+
+from firmware.core.gnss import Fix
+from firmware.tag.tracker import is_plausible
+from tests.firmware.virtual import run_virtual
+
+
+def fix(**values: Any) -> Fix:
+    one = Fix()
+    one.pos[0], one.pos[1] = 507_154_321, -24_367_000
+    for name, value in {"valid": True, "day": 20_600, "tod_s": 3600, "quality": 1, "radius_dm": 48, **values}.items():
+        setattr(one, name, value)
+    return one
+
+
+def test_an_open_sky_gives_fixes():
+    assert is_plausible(fix()) and is_plausible(fix(radius_dm=3000)) and is_plausible(fix(quality=2))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"valid": False},
+        {"day": -1},
+        {"day": 3657},  # 1980
+        {"day": 25_000},
+        {"quality": 6},
+        {"quality": 7},
+        {"quality": 8},
+        {"radius_dm": -1},
+        {"radius_dm": 0},
+        {"radius_dm": 3001},
+    ],
+)
+def test_what_no_receiver_under_an_open_sky_says_is_no_fix(values: dict[str, Any]):
+    assert not is_plausible(fix(**values))
+
+
+def test_zero_zero_is_no_place_but_each_of_the_lines_through_it_is():
+    for lat, lon, expected in ((0, 0, False), (0, 5, True), (507_154_321, 0, True)):
+        one = fix()
+        one.pos[0], one.pos[1] = lat, lon
+        assert is_plausible(one) is expected
+
+
+SCRIPT = """
+from firmware.core.settings import Settings
+from firmware.tag.tracker import Tracker
+class Gnss:
+    ttff_ms = {ttff}
+    def __init__(self):
+        self.is_on = False
+        self.log = []
+        self.on_at = 0
+        self.sky = True
+        self._pending = b""
+    def on(self):
+        self.is_on = True
+        self.on_at = _hw.now
+        self.log.append(("on", _hw.now))
+    def off(self):
+        if self.is_on:
+            self.log.append(("off", _hw.now))
+        self.is_on = False
+    def any(self):
+        return 0
+    def age_ms(self, n):
+        return 0
+    async def readinto(self, buf):
+        while True:
+            await asyncio.sleep_ms(1000 - _hw.now % 1000)
+            if not self.is_on:
+                continue
+            s = 43200 + _hw.now // 1000
+            t = "%02d%02d%02d.00" % (s // 3600 % 24, s // 60 % 60, s % 60)
+            ok = self.sky and _hw.now - self.on_at >= self.ttff_ms
+            body = "GNRMC,%s,%s,5042.9259,N,00226.2020,W,0.10,91.0,010626,,,%s" % (t, "A" if ok else "V", "A" if ok else "N")
+            gga = "GNGGA,%s,5042.9259,N,00226.2020,W,%d,09,0.8,60.0,M,47.0,M,," % (t, 1 if ok else 0)
+            out = b""
+            for one in (body, gga):
+                check = 0
+                for c in one:
+                    check ^= ord(c)
+                out += b"$%s*%02X\\r\\n" % (one.encode(), check)
+            buf[: len(out)] = out
+            return len(out)
+class Recorder:
+    def __init__(self):
+        self.log = []
+    def fix(self, fix, urgent=False):
+        self.log.append(("fix", _hw.now))
+    def event(self, code, a=0, b=0, urgent=True):
+        self.log.append((code, _hw.now))
+    def clock_set(self):
+        self.log.append(("clock", _hw.now))
+class Clock:
+    n = 0
+    def set(self, utc_s, millis, age_ms=0):
+        self.n += 1
+        return self.n == 1
+gnss, recorder = Gnss(), Recorder()
+tracker = Tracker(gnss, Settings({policy}), recorder, Clock())
+async def main():
+    asyncio.create_task(tracker.run())
+    asyncio.create_task(tracker.read())
+{body}
+asyncio.run(main())
+"""
+
+
+def lived(body: str, ttff: int = 0, policy: str = "{}") -> list[str]:
+    inner = "".join("    " + line + "\n" for line in body.strip().splitlines())
+    return run_virtual(SCRIPT.format(ttff=ttff, policy=policy, body=inner))
+
+
+def test_the_receiver_wakes_for_each_fix_and_sleeps_in_between():
+    lines = lived(
+        """
+tracker.follow(True)
+await asyncio.sleep_ms(600_000)
+fixes = [t for what, t in recorder.log if what == "fix"]
+print(len(fixes), {b - a for a, b in zip(fixes, fixes[1:])}, [w for w, _ in recorder.log if w != "fix"])
+on = sum(t if what == "off" else -t for what, t in gnss.log)
+print(len(gnss.log), on)
+""",
+        ttff=1000,
+    )
+    count, rest = lines[0].split(" ", 1)
+    assert count == "10" and rest == "{60000} ['clock']"
+    transitions, on_ms = map(int, lines[1].split())
+    assert transitions == 20 and on_ms < 10 * 4_000, "on for the few seconds of a hot start"
+
+
+def test_at_home_the_receiver_is_off_and_nothing_is_made():
+    lines = lived(
+        """
+await asyncio.sleep_ms(100_000)
+print(gnss.log, recorder.log)
+tracker.follow(True)
+await asyncio.sleep_ms(130_000)
+tracker.follow(False)
+await asyncio.sleep_ms(1000)
+n = len(recorder.log)
+print(gnss.is_on)
+await asyncio.sleep_ms(3600_000)
+print(gnss.is_on, len(recorder.log) - n)
+"""
+    )
+    assert lines == ["[] []", "False", "False 0"]
+
+
+def test_going_home_in_the_middle_of_a_search_ends_it_at_once_and_is_no_loss():
+    lines = lived(
+        """
+gnss.sky = False
+tracker.follow(True)
+await asyncio.sleep_ms(20_000)
+tracker.follow(False)
+await asyncio.sleep_ms(50)
+print(gnss.log, recorder.log)
+"""
+    )
+    assert lines == ["[('on', 0), ('off', 20000)] []"]
+
+
+def test_a_sky_that_is_lost_is_told_once_and_its_return_too():
+    lines = lived(
+        """
+tracker.follow(True)
+await asyncio.sleep_ms(130_000)
+gnss.sky = False
+await asyncio.sleep_ms(1800_000)
+gnss.sky = True
+await asyncio.sleep_ms(200_000)
+print([what for what, _ in recorder.log if what not in ("fix", "clock")])
+at = [i for i, (what, _) in enumerate(recorder.log) if what == 15]
+print(recorder.log[at[0] + 1][0])
+"""
+    )
+    assert lines == ["[14, 15]", "fix"]
+
+
+def test_the_first_fix_of_a_life_may_take_longer():
+    lines = lived(
+        """
+tracker.follow(True)
+await asyncio.sleep_ms(200_000)
+print([what for what, _ in recorder.log][:3])
+""",
+        ttff=100_000,
+    )
+    assert lines == ["['clock', 'fix']"] or lines == ["['clock', 'fix', 14]"]
+
+
+def test_with_every_fix_each_valid_epoch_is_recorded_and_none_is_a_loss():
+    lines = lived(
+        """
+tracker.follow(True)
+await asyncio.sleep_ms(600_500)
+fixes = [t for what, t in recorder.log if what == "fix"]
+print(len(fixes), {b - a for a, b in zip(fixes, fixes[1:])}, [w for w, _ in recorder.log if w != "fix"], gnss.log)
+gnss.sky = False
+await asyncio.sleep_ms(300_000)
+gnss.sky = True
+await asyncio.sleep_ms(10_000)
+print([what for what, _ in recorder.log if what not in ("fix", "clock")], len(gnss.log))
+tracker.follow(False)
+await asyncio.sleep_ms(1000)
+print(gnss.is_on)
+""",
+        policy='{"every_fix": 1}',
+    )
+    assert lines == ["600 {1000} ['clock'] [('on', 0)]", "[14, 15] 1", "False"]
