@@ -24,10 +24,10 @@ def _mendable() -> tuple[type[Exception], ...]:
     from bridge.errors import ConfigError
     from sim.engine.image import ImageError
     from sim.engine.kernel import DeviceBroken
-    from sim.engine.process import InterpreterMissing
+    from sim.engine.process import InterpreterMissing, ZygoteEnded
     from sim.engine.services import ServiceError
 
-    return ConfigError, BrokerError, ImageError, DeviceBroken, InterpreterMissing, ServiceError
+    return ConfigError, BrokerError, ImageError, DeviceBroken, InterpreterMissing, ServiceError, ZygoteEnded
 
 
 def one_line(error: BaseException) -> str:
