@@ -1,6 +1,6 @@
 """What a lithium cell's voltage means: percent, and the stages at which somebody is told."""
 
-from .port import const
+from .port import const, ticks_diff
 
 # Rest voltage of a lithium-ion cell (LCO/NMC) in mV at percent, light load, 20 °C: typical data-sheet curve, within 5 %.
 _CURVE = (
@@ -52,3 +52,26 @@ class Stages:
         changed = stage != self._stage
         self._stage = stage
         return changed
+
+
+class Gauge:
+    """A cell, read every `every_s`: `percent` and `millivolts` as of the last reading. `cell` has `millivolts()`."""
+
+    def __init__(self, cell, every_s):
+        self.percent = 0
+        self.millivolts = 0
+        self._is_read = False
+        self._cell = cell
+        self._every_ms = every_s * 1000
+        self._stages = Stages()
+        self._read_at = 0
+
+    def read(self, now):
+        """Read it when it is time. True when a stage was entered or left."""
+        if self._is_read and ticks_diff(now, self._read_at) < self._every_ms:
+            return False
+        self._read_at = now
+        self._is_read = True
+        self.millivolts = self._cell.millivolts()
+        self.percent = percent(self.millivolts)
+        return self._stages.update(self.percent)

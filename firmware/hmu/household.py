@@ -66,14 +66,7 @@ class Household:
         self._radio.show(self._frame, BEACON, _BEACON_INTERVAL_MS)
 
     async def _hear(self, ms):
-        if ms:
-            try:
-                await asyncio.wait_for_ms(self._ble.heard.wait(), ms)
-            except asyncio.TimeoutError:
-                pass
-        self._radio.attend()
-        if self._radio.has_answers:
-            await self._radio.answer()
+        if await self._radio.hear(ms):
             self._show_beacon()
 
     async def _hand_down(self):

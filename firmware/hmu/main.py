@@ -4,7 +4,7 @@ import asyncio
 
 from ..boards import this_board
 from ..core import ident, record, sntp
-from ..core.battery import Stages, percent
+from ..core.battery import Gauge
 from ..core.carrier import Carrier
 from ..core.clock import Clock
 from ..core.frame import Counter
@@ -40,12 +40,9 @@ class HomeUnit:
         board.store.keep_number("boots", self._boots)
         now = ticks_ms()
 
-        self.battery = None
         self.has_mains = board.has_mains()
-        self._battery_mv = 0
-        self._battery_at = now
+        self._gauge = Gauge(board.battery, settings.battery_check_s)
         self._status_at = now
-        self._stages = Stages()
 
         self._clock = Clock()
         self._journal = Journal(board.journal_device())
@@ -73,7 +70,7 @@ class HomeUnit:
 
     async def run(self):
         """Never returns."""
-        self._check_battery(ticks_ms())
+        self._read_battery(ticks_ms())
         self._recorder.event(record.BOOT, self._board.reset_cause, self._boots)
         self._changed = asyncio.ThreadSafeFlag()
         self._board.on_change(lambda pin: self._changed.set())
@@ -88,6 +85,10 @@ class HomeUnit:
         )
 
     @property
+    def battery(self):
+        return self._gauge.percent
+
+    @property
     def is_online(self):
         return self._carrier.stream.connected
 
@@ -98,11 +99,10 @@ class HomeUnit:
         now = ticks_ms()
         if self._uplink.ahead:
             self._recorder.skip_beyond(self._uplink.take_ahead(now))
-        if ticks_diff(now, self._battery_at) >= self._settings.battery_check_s * 1000:
-            self._check_battery(now)
+        self._read_battery(now)
         if ticks_diff(now, self._status_at) >= self._settings.unit_status_s * 1000:
             self._status_at = now
-            self._recorder.event(record.STATUS, self._clock.uptime_s, self._battery_mv)
+            self._recorder.event(record.STATUS, self._clock.uptime_s, self._gauge.millivolts)
 
     def _recorded(self, urgent):
         if urgent:
@@ -115,12 +115,9 @@ class HomeUnit:
         self._household.came_down()
         return True
 
-    def _check_battery(self, now):
-        self._battery_at = now
-        self._battery_mv = self._board.battery.millivolts()
-        self.battery = percent(self._battery_mv)
-        if self._stages.update(self.battery):
-            self._recorder.event(record.BATTERY, self.battery, self._battery_mv)
+    def _read_battery(self, now):
+        if self._gauge.read(now):
+            self._recorder.event(record.BATTERY, self._gauge.percent, self._gauge.millivolts)
 
     async def _watch_inputs(self):
         # Mains and tilt, by interrupt.
@@ -130,7 +127,7 @@ class HomeUnit:
             await self._changed.wait()
             if board.has_mains() != self.has_mains:
                 self.has_mains = not self.has_mains
-                self._recorder.event(record.MAINS_BACK if self.has_mains else record.MAINS_LOST, self._battery_mv)
+                self._recorder.event(record.MAINS_BACK if self.has_mains else record.MAINS_LOST, self._gauge.millivolts)
             if board.tilt() != tilt:
                 await asyncio.sleep_ms(_MOVED_MS)
                 self._recorder.event(record.MOVED, _MOVED_MS)

@@ -109,7 +109,7 @@ class HomeLink:
         sealed, n = message
         token = token_of(sealed)
         self._ble.listen(0)
-        delivered = await self._radio.send(sealed, n, self._slot, self._hear)
+        delivered = await self._radio.send(sealed, n, self._slot, self._radio.hear)
         if delivered:
             self._uplink.acked(token, ticks_ms())
             self._got_down = False
@@ -131,17 +131,6 @@ class HomeLink:
         await asyncio.sleep_ms(ms)
         self._radio.attend()
 
-    async def _hear(self, ms):
-        # Listen for so long, or until something is heard, and answer what wants an answer.
-        if ms:
-            try:
-                await asyncio.wait_for_ms(self._ble.heard.wait(), ms)
-            except asyncio.TimeoutError:
-                pass
-        self._radio.attend()
-        if self._radio.has_answers:
-            await self._radio.answer()
-
     async def _hear_for(self, ms):
         # Until a message for us came down and was answered, or the time is up.
         deadline = ticks_add(ticks_ms(), ms)
@@ -150,7 +139,7 @@ class HomeLink:
             left = ticks_diff(deadline, ticks_ms())
             if left <= 0:
                 return
-            await self._hear(left)
+            await self._radio.hear(left)
 
     def _is_ours(self, sender):
         return sender == self._home_unit

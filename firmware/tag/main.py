@@ -4,7 +4,7 @@ import asyncio
 
 from ..boards import this_board
 from ..core import ident, record
-from ..core.battery import Stages, percent
+from ..core.battery import Gauge
 from ..core.carrier import Carrier
 from ..core.clock import Clock
 from ..core.frame import Counter
@@ -34,12 +34,9 @@ class Tag:
         board.store.keep_number("boots", boots)
         now = ticks_ms()
 
-        self.battery = None
         self.charging = board.is_charging()
         self.moving = board.is_moving()
-        self._battery_mv = 0
-        self._battery_at = now
-        self._stages = Stages()
+        self._gauge = Gauge(board.battery, settings.battery_check_s)
         self._heartbeat_at = now
         self._strap = Strap(board.strap_is_closed(), now)
 
@@ -67,7 +64,7 @@ class Tag:
 
     async def run(self):
         """Never returns."""
-        self._check_battery(ticks_ms())
+        self._read_battery(ticks_ms())
         self._recorder.event(record.BOOT, self._board.reset_cause, self._boots)
         if self._strap.is_cut:
             self._recorder.event(record.STRAP_CUT)
@@ -85,6 +82,10 @@ class Tag:
         )
 
     # What others ask
+
+    @property
+    def battery(self):
+        return self._gauge.percent
 
     @property
     def mode(self):
@@ -113,10 +114,9 @@ class Tag:
         now = ticks_ms()
         if self._uplink.ahead:
             self._recorder.skip_beyond(self._uplink.take_ahead(now))
-        if ticks_diff(now, self._battery_at) >= self._settings.battery_check_s * 1000:
-            self._check_battery(now)
+        self._read_battery(now)
         if ticks_diff(now, self._heartbeat_at) >= self._settings.heartbeat_s * 1000:
-            self._recorder.event(record.STATUS, self._clock.uptime_s, self._battery_mv, False)
+            self._recorder.event(record.STATUS, self._clock.uptime_s, self._gauge.millivolts, False)
 
     def _apply_mode(self):
         tracking = self._modes.mode != record.MODE_RF
@@ -133,12 +133,9 @@ class Tag:
         if urgent:
             self._home.notify()
 
-    def _check_battery(self, now):
-        self._battery_at = now
-        self._battery_mv = self._board.battery.millivolts()
-        self.battery = percent(self._battery_mv)
-        if self._stages.update(self.battery):
-            self._recorder.event(record.BATTERY, self.battery, self._battery_mv)
+    def _read_battery(self, now):
+        if self._gauge.read(now):
+            self._recorder.event(record.BATTERY, self._gauge.percent, self._gauge.millivolts)
 
     async def _watch_inputs(self):
         # Strap, charger and motion: told by interrupt, looked at again when the contact has settled.
@@ -156,7 +153,7 @@ class Tag:
             self.moving = board.is_moving()
             if board.is_charging() != self.charging:
                 self.charging = not self.charging
-                self._recorder.event(record.CHARGER_ON if self.charging else record.CHARGER_OFF, self._battery_mv, 0, False)
+                self._recorder.event(record.CHARGER_ON if self.charging else record.CHARGER_OFF, self._gauge.millivolts, 0, False)
 
 
 def build():

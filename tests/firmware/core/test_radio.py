@@ -23,14 +23,7 @@ class End:
     def take(self, sender, data, n, slot):
         self.got.append((bytes(data), n, slot))
     async def hear(self, ms):
-        if ms:
-            try:
-                await asyncio.wait_for_ms(self.ble.heard.wait(), ms)
-            except asyncio.TimeoutError:
-                pass
-        self.radio.attend()
-        if self.radio.has_answers:
-            await self.radio.answer()
+        await self.radio.hear(ms)
     async def listen(self):
         while True:
             await self.hear(1000)
