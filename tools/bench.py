@@ -8,7 +8,8 @@ In the simulator:
     tag.*       what lives on a tag's heap after a collection, the most at any moment at which it hands over to the engine, in the
                 demonstration's first three hours (at home, and out), by the interpreter's own `gc`; 64-bit bytes are halved,
                 which is what a 32-bit word takes. The simulator's own modules, which no board carries, are in it.
-    sim.*       the demonstration's day on `--speed max`, without a console
+    sim.*       the demonstration's day on `--speed max`, without a console; whose CPU it took: the engine's one process, the
+                devices', or the services' (broker and bridge)
 By itself:
     mpy.bytes.* every module that a board is flashed with, compiled by mpy-cross for Xtensa
     bridge.*    `bridge.bench`, on one core
@@ -22,6 +23,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -160,11 +162,19 @@ def show(rows: list[Row]) -> None:
     out.print(table)
     memory_gib = psutil.virtual_memory().total / 2**30
     out.print(
-        f"{os.cpu_count()} cores ({platform.machine()}), {memory_gib:.0f} GiB, Python {platform.python_version()}. What limits:"
-        " a run is bound by one core of the engine, which models sky and radio for each epoch and beacon; the bridge by one core"
-        " that opens, checks and stores.",
+        f"{os.cpu_count()} cores ({platform.machine()}), {memory_gib:.0f} GiB, Python {platform.python_version()}. "
+        + _what_limits(rows),
         highlight=False,
     )
+
+
+def _what_limits(rows: list[Row]) -> str:
+    """Where the time of a run goes: the engine is one process, the devices and the services are many."""
+    found = {row["name"].rpartition(".")[2]: row["value"] for row in rows if row["name"].startswith("sim.cpu_s.")}
+    if not found:
+        return ""
+    most = max(found, key=lambda name: found[name])
+    return "A run is limited by CPU: " + ", ".join(f"{name} {found[name]:.3g} s" for name in found) + f"; most of it {most}."
 
 
 def _row(name: str, value: float, unit: str) -> Row:
@@ -273,13 +283,24 @@ def tag_rows(quick: bool) -> Iterator[Row]:
 
 def sim_rows(quick: bool) -> Iterator[Row]:
     with _demo(2 * _HOUR_MS if quick else None) as run:
+        began_s = time.process_time()
         run.live()
         summary = run.finish()
-    name = "sim.demo_two_hours_s" if quick else "sim.demo_day_s"
-    yield _row(name, summary.wall_s, "s")
+        engine_s = time.process_time() - began_s
+        devices_s = _cpu_s([device.process.pid for device in run.kernel.devices])
+        services_s = _cpu_s(run.services.pids() if run.services else [])
+    yield _row("sim.demo_two_hours_s" if quick else "sim.demo_day_s", summary.wall_s, "s")
     cores = min(2, os.cpu_count() or 1)
     yield _row("sim.realtime_factor_per_core", summary.simulated_s / summary.wall_s / cores, "x")
+    yield _row("sim.cpu_s.engine", engine_s, "s")
+    yield _row("sim.cpu_s.devices", devices_s, "s")
+    yield _row("sim.cpu_s.services", services_s, "s")
     yield _row("sim.peak_memory_mb", summary.peak_memory_mb, "MiB")
+
+
+def _cpu_s(pids: list[int]) -> float:
+    times = [psutil.Process(pid).cpu_times() for pid in pids]
+    return sum(each.user + each.system for each in times)
 
 
 def bridge_rows(quick: bool) -> Iterator[Row]:
