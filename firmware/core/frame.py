@@ -9,7 +9,7 @@
          10  u8   battery percent            10  u8   flags: STRAP_OK, …
          11  u16  bit n: slot n has          11  u8   battery percent
                   something to fetch         12  u8   mode (record.MODE_*)
-                                             13  u32  last sequence number made
+        13  u32  UTC seconds, 0 unknown      13  u32  last sequence number made
          FRAGMENT, ACK: see `link`
     20  mic[4]                       AES-CCM (M = 4) of bytes 0-19 under the household's RF key, no payload,
                                      nonce = sender, counter, "RF", three zeros
@@ -70,14 +70,19 @@ def counter_of(frame):
     return frame[5] | frame[6] << 8 | frame[7] << 16 | frame[8] << 24
 
 
-def pack_beacon(frame, flags, battery, pending_slots):
-    """Write the body of a BEACON into a frame."""
-    struct.pack_into("<BBHIHB", frame, BODY, flags, battery, pending_slots, 0, 0, 0)
+def pack_beacon(frame, flags, battery, pending_slots, utc_s=0):
+    """Write the body of a BEACON into a frame. `utc_s`: seconds since 1970, 0 while they are not known."""
+    struct.pack_into("<BBHIHB", frame, BODY, flags, battery, pending_slots, utc_s, 0, 0)
 
 
 def parse_beacon(frame):
     """(flags, battery, pending_slots)"""
     return frame[BODY], frame[BODY + 1], frame[BODY + 2] | frame[BODY + 3] << 8
+
+
+def beacon_time(frame):
+    """UTC in seconds when the beacon was sealed; 0 when the home unit did not know it. It may have been repeated since."""
+    return struct.unpack_from("<I", frame, BODY + 4)[0]
 
 
 def pack_status(frame, slot, flags, battery, mode, last_seq):

@@ -18,7 +18,8 @@ _MAKE_READY_MS = const(400)  # a tag's own acknowledgement ends before we begin
 
 
 class Household:
-    """`run` is a task. `unit` is the application: `battery`, `has_mains`, `is_online`, `attend()` (called each round)."""
+    """`run` is a task. `unit` is the application: `battery`, `has_mains`, `is_online`, `utc_s` (0: not known) and
+    `attend()` (called each round)."""
 
     def __init__(self, ble, provision, counter, recorder, upward, downward, unit, on_relay):
         self._ble = ble
@@ -62,7 +63,7 @@ class Household:
         unit = self._unit
         pending = self._downward.pending()
         flags = (DOWNLINK if pending else 0) | (MAINS if unit.has_mains else 0) | (ONLINE if unit.is_online else 0)
-        pack_beacon(self._frame, flags, 255 if unit.battery is None else unit.battery, pending)
+        pack_beacon(self._frame, flags, 255 if unit.battery is None else unit.battery, pending, unit.utc_s)
         self._radio.show(self._frame, BEACON, _BEACON_INTERVAL_MS)
 
     async def _hear(self, ms):

@@ -89,6 +89,11 @@ class HomeUnit:
         return self._gauge.percent
 
     @property
+    def utc_s(self):
+        self._clock.read()
+        return self._clock.utc_s if self._clock.is_set else 0
+
+    @property
     def is_online(self):
         return self._carrier.stream.connected
 

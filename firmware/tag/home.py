@@ -14,6 +14,7 @@ from ..core.frame import (
     SIZE,
     STATUS,
     STRAP_OK,
+    beacon_time,
     counter_of,
     pack_status,
     parse_beacon,
@@ -30,7 +31,7 @@ _FETCH_MS = const(2500)
 
 class HomeLink:
     """`run` is a task. `tag` is the application: `mode`, `strap_is_cut`, `charging`, `moving`, `battery`, `mode_changed()`,
-    `attend()` (called each round), `may_relay`."""
+    `attend()` (called each round), `heard_time(utc_s)`, `may_relay`."""
 
     def __init__(self, ble, provision, counter, modes, uplink, journal, tag):
         self._ble = ble
@@ -150,6 +151,8 @@ class HomeLink:
         _, _, pending = parse_beacon(frame)
         if pending >> self._slot & 1:
             self._waiting_for_us = True
+        if is_new:
+            self._tag.heard_time(beacon_time(frame))
         if self._modes.heard(ticks_ms(), counter_of(frame), rssi):
             self._tag.mode_changed()
             self._status_due = True

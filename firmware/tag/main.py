@@ -107,6 +107,11 @@ class Tag:
         self._recorder.event(record.MODE, self._modes.mode, self._modes.reason)
         self._apply_mode()
 
+    def heard_time(self, utc_s):
+        """The home unit's time, for a tag that has none of its own: within a beacon's repetition. A fix corrects it later."""
+        if utc_s and not self._clock.is_set and self._clock.set(utc_s, 0, self._settings.beacon_s * 500):
+            self._recorder.clock_set()
+
     def attend(self):
         """Every radio round: the tag's slow duties, and proof that it lives."""
         self._watchdog.feed()

@@ -107,12 +107,14 @@ def test_garbage_is_counted_and_never_raises(garbage: list[bytes]):
     assert opener.refused == len(garbage)
 
 
-@given(u8, u8, u16)
-def test_a_beacons_body_comes_back(flags: int, battery: int, pending: int):
+@given(u8, u8, u16, st.integers(0, 0xFFFFFFFF))
+def test_a_beacons_body_comes_back(flags: int, battery: int, pending: int, utc_s: int):
     buf = bytearray(b"\xaa" * 24)
-    frame.pack_beacon(buf, flags, battery, pending)
+    frame.pack_beacon(buf, flags, battery, pending, utc_s)
     assert frame.parse_beacon(buf) == (flags, battery, pending)
-    assert buf[9:20] == bytes([flags, battery]) + pending.to_bytes(2, "little") + bytes(7)
+    assert frame.beacon_time(buf) == utc_s
+    body = bytes([flags, battery]) + pending.to_bytes(2, "little") + utc_s.to_bytes(4, "little") + bytes(3)
+    assert buf[9:20] == body
     assert buf[20:] == b"\xaa" * 4
 
 

@@ -195,3 +195,30 @@ print(fault.seq, fault.value_a, fault.value_b, made(record.BOOT), tag._journal.r
     seq, a, b, rest = lines[0].split(" ", 3)
     assert (seq, a, b) == ("501", "1", "500")
     assert rest.startswith("[1, 502]") and rest.endswith("True")
+
+
+def test_a_tag_that_has_had_no_fix_since_it_started_dates_its_records_by_the_home_units_time():
+    """Else a strap that is cut at home after a restart would have no time until its wearer goes out."""
+    lines = lived(
+        """
+unit.utc_s = 1_780_000_000
+await until(is_home, 900_000)
+board.closed = False
+board.handler(None)
+await until(lambda: made(record.STRAP_CUT), 10_000)
+cut = [r for r in h.records(board.flash) if r.kind == record.EVENT and r.code == record.STRAP_CUT][0]
+print(cut.is_dated, 0 <= cut.time_s - 1_780_000_000 <= 900)
+print(len(made(record.CLOCK_SET)))
+"""
+    )
+    assert lines == ["True True", "1"]
+
+
+def test_a_tag_takes_no_time_from_a_home_unit_that_does_not_know_it():
+    lines = lived(
+        """
+await until(is_home, 900_000)
+print([r.is_dated for r in h.records(board.flash)].count(True), len(made(record.CLOCK_SET)))
+"""
+    )
+    assert lines == ["0 0"]

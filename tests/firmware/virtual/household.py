@@ -194,6 +194,7 @@ class Unit:
     battery = None
     has_mains = True
     is_online = True
+    utc_s = 0
     mode = charging = moving = 0
 
     def __init__(self, tags=(TAG,), policy=None):
