@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import Connection, Engine, bindparam, func, select, update
+from sqlalchemy import Connection, Engine, bindparam, case, func, select, update
 
 from bridge.counts import Counts
 from bridge.keys import Keyring
@@ -219,6 +219,9 @@ class Ingest:
             values.append({"row_id": row.id, "at": at_ms, "doubt": "future" if self._is_future(at_ms) else None})
         statement = update(table).where(table.c.id == bindparam("row_id"))
         statement = statement.values(at_ms=bindparam("at"), quarantine=func.coalesce(table.c.quarantine, bindparam("doubt")))
+        if self._clock == RECORDS:  # its receive time is the newest time known then, which its own may exceed
+            later = case((table.c.received_ms < bindparam("at"), bindparam("at")), else_=table.c.received_ms)
+            statement = statement.values(received_ms=later)
         connection.execute(statement, values)
         connection.execute(schema.dated.insert(), [{"record_id": row.id} for row in found])
         self.counts.add("dated_later", n=len(found))

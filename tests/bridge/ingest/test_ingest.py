@@ -198,6 +198,17 @@ def test_undated_records_are_dated_by_the_clock_of_their_boot_whichever_comes_fi
         assert connection.execute(select(schema.dated.c.record_id)).scalars().all() == [1]
 
 
+def test_by_the_records_own_clock_nothing_was_received_before_it_happened(engine: Engine) -> None:
+    """In a simulation "now" is the newest time that any record told; one that is dated later may itself be newer."""
+    tag = Device("tag-000001")
+    ingest = ingest_of(engine, clock="records")
+    for raw in (tag.undated(record.BOOT, uptime_s=3, boot=5), tag.clock_set(NOW_MS, uptime_s=100, boot=5)):
+        ingest.handle([Inbound(tag.up, tag.message([raw]))])
+    with engine.connect() as connection:
+        rows = connection.execute(select(schema.record.c.at_ms, schema.record.c.received_ms).order_by(schema.record.c.id)).all()
+    assert rows == [(NOW_MS - 97_000, NOW_MS - 97_000), (NOW_MS, NOW_MS)]
+
+
 def test_a_time_of_day_alone_is_no_date(engine: Engine) -> None:
     tag = Device("tag-000001")
     raw = tag.fix(3_600_000, flags=record.MODE_GPS | record.TIME_OF_DAY)
