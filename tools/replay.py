@@ -10,6 +10,7 @@ import typer
 
 from tools.failures import INTERRUPTED, tells
 from tools.inputs import check_port, check_target, console_port, parse_speed, parse_until
+from tools.options import BrokerPort, ConsolePort
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _PACE = "Pace"
 _RESULTS = "Results"
-_NETWORK = "Network (127.0.0.1 only)"
 
 
 @tells
@@ -84,30 +84,8 @@ def replay(
             rich_help_panel=_RESULTS,
         ),
     ] = None,
-    console_on: Annotated[
-        int | None,
-        typer.Option(
-            "--console-port",
-            metavar="P",
-            min=0,
-            max=65535,
-            show_default="8080, or any free one when that is taken",
-            help="The console's port.",
-            rich_help_panel=_NETWORK,
-        ),
-    ] = None,
-    broker_on: Annotated[
-        int,
-        typer.Option(
-            "--broker-port",
-            metavar="P",
-            min=0,
-            max=65535,
-            show_default="any free one",
-            help="The MQTT broker's port.",
-            rich_help_panel=_NETWORK,
-        ),
-    ] = 0,
+    console_on: ConsolePort = None,
+    broker_on: BrokerPort = 0,
 ) -> None:
     """Drive a simulated tag with a log, a GPX track or a live receiver.
 

@@ -7,6 +7,7 @@ import typer
 
 from tools.failures import tells
 from tools.inputs import check_port, check_target, console_port, find_scenario, parse_speed, parse_until
+from tools.options import BrokerPort, ConsolePort
 
 WATCHED_SPEED = 60.0
 
@@ -15,7 +16,6 @@ app = typer.Typer(help="Simulated wearers: real firmware, real broker, real brid
 SCENARIO = typer.Argument(metavar="SCENARIO", help="A scenario in YAML; [bold]scenarios/demo.yaml[/] is built in.")
 _PACE = "Pace"
 _RESULTS = "Results"
-_NETWORK = "Network (127.0.0.1 only)"
 
 
 @app.command("run")
@@ -69,30 +69,8 @@ def run(
             rich_help_panel=_RESULTS,
         ),
     ] = None,
-    console_on: Annotated[
-        int | None,
-        typer.Option(
-            "--console-port",
-            metavar="P",
-            min=0,
-            max=65535,
-            show_default="8080, or any free one when that is taken",
-            help="The console's port.",
-            rich_help_panel=_NETWORK,
-        ),
-    ] = None,
-    broker_on: Annotated[
-        int,
-        typer.Option(
-            "--broker-port",
-            metavar="P",
-            min=0,
-            max=65535,
-            show_default="any free one",
-            help="The MQTT broker's port.",
-            rich_help_panel=_NETWORK,
-        ),
-    ] = 0,
+    console_on: ConsolePort = None,
+    broker_on: BrokerPort = 0,
 ) -> None:
     """Run a scenario: watch it on a map, or let it pass unattended.
 

@@ -17,6 +17,7 @@ from bridge.broker.process import BrokerError, BrokerProcess
 from sim.engine.leash import Leash
 
 _READY_S = 30.0
+_GIVE_UP_TRIES = 3
 _BROKER_TRIES = 5
 
 
@@ -35,6 +36,7 @@ class Service:
         self._leash = leash
         self._process: subprocess.Popen[bytes] | None = None
         self.starts = 0
+        self._gave_up = 0
 
     @property
     def pid(self) -> int | None:
@@ -72,6 +74,17 @@ class Service:
                 self._process.wait(0.02)
             except subprocess.TimeoutExpired:
                 pass
+
+    def restart_if_ended(self) -> None:
+        """Start it again when it was killed. ServiceError with its last words when it gave up by itself, again and again."""
+        if self._process is None or self.alive:
+            return
+        if self._process.returncode > 0:
+            self._gave_up += 1
+            if self._gave_up >= _GIVE_UP_TRIES:
+                words = self._log.read_text("utf-8", "replace").splitlines()[-5:]
+                raise ServiceError("\n".join(words) or f"{self.name} ended with status {self._process.returncode}")
+        self.start(wait=False)
 
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""
@@ -119,8 +132,8 @@ class Services:
         """Start again what has died, but for what was taken down; nobody waits for it here."""
         if not self.broker.alive and "broker" not in self.down:
             self._restart_broker()
-        if not self.bridge.alive and "bridge" not in self.down:
-            self.bridge.start(wait=False)
+        if "bridge" not in self.down:
+            self.bridge.restart_if_ended()
 
     def take_down(self, what: str) -> None:
         """End "broker" or "bridge" as a power cut would, until `bring_up`."""
