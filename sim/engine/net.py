@@ -5,6 +5,9 @@ asked, not from how long the broker really took. To make that possible a device'
 an answer is due until the answer is there: a CONNACK, SUBACK, PUBACK or PINGRESP from the broker, and for records the
 bridge's receipt. So a run is the same at any speed. What comes unasked is delivered as soon as the device can hear it.
 
+Without coverage a connection cannot be made and answers wait until there is some again; what a device writes on a connection
+that stands is passed on at once all the same, as if the network had just been left.
+
 A hold ends after HOLD_S seconds on the wall clock, and then counts as expired: that is a real outage (a broker or bridge
 that is gone), and virtual time goes on without the answer as it would in the field.
 """
