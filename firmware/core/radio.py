@@ -31,7 +31,6 @@ class Radio:
         self._frame = bytearray(SIZE)
         self._out = bytearray(SIZE)
         self._advertisement = None
-        self._ack_until = 0
         self._acks = []  # frames of acknowledgements to be said
         self.sender = Sender(0, FRAME_MS)  # for good: see Sender about message ids
 

@@ -123,8 +123,7 @@ class HomeLink:
     async def _say_status(self):
         tag = self._tag
         flags = (0 if tag.strap_is_cut else STRAP_OK) | (CHARGING if tag.charging else 0) | (MOVING if tag.moving else 0)
-        battery = 255 if tag.battery is None else tag.battery
-        pack_status(self._frame, self._slot, flags, battery, tag.mode, self._journal.next_seq - 1)
+        pack_status(self._frame, self._slot, flags, tag.battery, tag.mode, self._journal.next_seq - 1)
         return await self._radio.say(self._frame, STATUS, 100)
 
     async def _listen(self, ms):

@@ -54,7 +54,6 @@ class TagCircuit:
             Level(device, MOTION, 0, self._motion),
         ]
         self._battery = Voltage(device, BATTERY_ADC, Cell.EVERY_MS, self._microvolts)
-        self.vibrated_ms = 0
 
     def fill(self, upto_ms: int) -> int:
         upto_ms = self.receiver.fill(self._battery.fill(upto_ms))
