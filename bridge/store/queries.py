@@ -34,10 +34,6 @@ def live_states(connection: Connection) -> RowSeq:
     return connection.execute(statement.order_by(wearer.c.wearer_id)).all()
 
 
-def wear_periods(connection: Connection) -> RowSeq:
-    return connection.execute(select(wear_period).order_by(wear_period.c.wearer_id, wear_period.c.from_ms)).all()
-
-
 def track(connection: Connection, wearer_id: str, from_ms: int, to_ms: int) -> RowSeq:
     """The fixes of from_ms <= at_ms < to_ms that a tag made while this wearer wore it, by event time."""
     worn = and_(
