@@ -5,7 +5,8 @@
     2  u8   count                   RECORDS: how many; DOWN: length of the body in bytes; RELAY_*: RSSI as i8 (up), 0 (down)
     3  u8   0
     4  u32  device                  who sealed it, or for DOWN and RELAY_DOWN the device it is for; RELAY_UP: the home unit
-    8  u32  number                  RECORDS: first sequence; DOWN: the down counter; RELAY_*: 0
+    8  u32  number                  RECORDS: first sequence; DOWN: the down counter; RELAY_UP: the home unit's token of this
+                                    message; RELAY_DOWN: the token that it answers, 0 for none
 
 RECORDS and DOWN carry ciphertext and an 8-byte tag after the header, which is the associated data. RELAY_* wrap one such
 message and are not sealed themselves: a carrier is not trusted, and what it says of the way (its name, the RSSI) is a hint.
@@ -33,6 +34,28 @@ RECORDS_MAX = const(64)  # records in one message: 2,068 bytes, which fits one T
 
 RECEIPT = const(1)  # DOWN body: u8 kind, u32 stored_through, u32 first sequence of the message that it answers
 RECEIPT_SIZE = const(9)
+
+# DOWN body: u8 kind, u32 number, u8 ORDER_*, u16 offset, u16 total, data. A piece of an order; `orders` puts them together.
+ORDER = const(2)
+ORDER_HEADER = const(10)
+ORDER_DATA_MAX = const(96)  # so that a piece fits one message over the household's radio
+ORDER_TOTAL_MAX = const(49152)  # 64 polygons of 64 points, their intervals and a policy
+
+ORDER_LEASE = const(1)  # u32 wear period, u32 from_s, u32 until_s (UTC); until <= from withdraws it
+ORDER_CONFIG = const(2)  # u16 n, n bytes of JSON (settings that differ), then the zone map (`firmware/tag/zones.py`)
+ORDER_LOCATE = const(3)  # answered by a fix, then ORDER_DONE
+ORDER_VIBRATE = const(4)  # u8 pattern: 1 short, 2 long, 3 three times
+ORDER_RANGE_TEST = const(5)  # home unit: u8 room, u16 seconds
+ORDER_KEY = const(6)  # u8 key_id, 16 bytes
+
+# Why an order was not done: value_b of ORDER_DONE.
+DONE = const(0)
+BAD_FORM = const(1)
+BAD_VALUE = const(2)  # a setting, a zone or a date out of range
+NO_FIX = const(3)
+NO_LEASE = const(4)
+NOT_HERE = const(5)  # this kind of device, or this state, does not do it
+NO_ROOM = const(6)  # flash could not be written
 
 
 def pack_header(buf, kind, key_id, count, device, number):
@@ -68,6 +91,22 @@ def nonce_into(buf, header):
     buf[10] = header[1]
     buf[11] = 0
     buf[12] = 0
+
+
+def pack_order(number, kind, offset, total, data):
+    """DOWN body: the piece of an order that begins at `offset` of its `total` bytes."""
+    return struct.pack("<BIBHH", ORDER, number, kind, offset, total) + data
+
+
+def parse_order(body):
+    """(number, kind, offset, total) of a DOWN body whose data begin at ORDER_HEADER, or None when it is no order that fits."""
+    if len(body) < ORDER_HEADER or body[0] != ORDER:
+        return None
+    _, number, kind, offset, total = struct.unpack_from("<BIBHH", body)
+    size = len(body) - ORDER_HEADER
+    if not number or total > ORDER_TOTAL_MAX or size > ORDER_DATA_MAX or offset + size > total or (total and not size):
+        return None
+    return number, kind, offset, total
 
 
 def pack_receipt(stored_through, first_seq):

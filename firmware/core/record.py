@@ -35,6 +35,7 @@ MODE_MASK = const(3)
 MODE_UNKNOWN = const(0)
 MODE_GPS = const(1)
 MODE_RF = const(2)
+MODE_OFF = const(3)  # no valid lease: nothing is tracked
 
 UNDATED = const(4)  # time is uptime, millis is the boot number
 TIME_OF_DAY = const(8)  # the receiver gave no date: time is seconds since midnight UTC
@@ -59,6 +60,39 @@ GNSS_LOST = const(14)  # a seconds without a fix while one was sought
 GNSS_BACK = const(15)
 JOURNAL_FULL = const(16)  # a unreceipted records gone since this was told last, b the first sequence number still held
 FAULT = const(17)  # a FAULT_*, b detail
+CASE_OPENED = const(18)
+CASE_CLOSED = const(19)  # never undoes an opening
+SHIELDED = const(20)  # the receiver, the home unit and the network fell silent together: a the C/N0 before, in dBHz, b seconds
+SHIELD_ENDED = const(21)  # a seconds it lasted
+JAMMED = const(22)  # a the fall of C/N0 in dB, b satellites in view before << 16 | now
+JAM_ENDED = const(23)  # a seconds it lasted
+SPOOFED = const(24)  # positions jump while the tag is at rest: a metres, b the first jump's seconds
+SPOOF_ENDED = const(25)  # a seconds it lasted
+MOTION_NO_FIX = const(26)  # moving, and the receiver works, but no fix: a seconds
+RECEIVER_DEAD = const(27)  # nothing that makes sense comes from it: a bytes heard, b seconds
+RECEIVER_BACK = const(28)
+MODEM_DEAD = const(29)  # it does not answer (a network that is not there is none of this): a attempts
+MODEM_BACK = const(30)
+CLOCK_GONE = const(31)  # no UTC since the start: a uptime in s
+UNIT_SILENT = const(32)  # tag: its home unit is not heard, though a fix is at home: a the radius in dm
+UNIT_BACK = const(33)
+ZONE = const(34)  # a ZONE_* state << 16 | the zone's id, b the radius in dm
+ORDER_DONE = const(35)  # a the order's number, b 0 or why not (message.ORDER_*)
+LEASE = const(36)  # a the wear period's id, b LEASE_*
+CRASH = const(37)  # a CRC-32 of the module's path ("firmware/tag/tracker.py"), b type of the exception << 16 | line
+SAFE_MODE = const(38)  # a 1: crashes came too fast, the safe tracker runs; 0: the whole application again
+COMMS_LOST = const(39)  # home unit: a seconds without the broker
+COMMS_BACK = const(40)  # a seconds it lasted
+RANGE = const(41)  # range test: a room << 16 | frames heard, b lowest RSSI << 16 | median, as signed numbers
+BROWN_OUT = const(42)  # the supply failed: a mV at the start
+WARNED = const(43)  # the wearer was warned by vibration: a percent
+
+ZONE_OUTSIDE = const(0)
+ZONE_INSIDE = const(1)
+
+LEASE_BEGUN = const(1)
+LEASE_ENDED = const(2)  # its time is over
+LEASE_WITHDRAWN = const(3)
 
 FAULT_FLASH_LOST = const(1)  # the bridge had records that this flash has not; b the last of them
 
@@ -66,6 +100,9 @@ MODE_BY_BOOT = const(0)
 MODE_BY_BEACON = const(1)  # the home unit's beacons were heard near enough for long enough
 MODE_BY_SILENCE = const(2)  # no authentic beacon for the exit time
 MODE_BY_WEAK = const(3)  # beacons heard, but below the exit level for the exit time
+MODE_BY_UNIT_SILENT = const(4)  # no beacon, and a fix that is at home: the home unit, not the wearer, has gone
+MODE_BY_DOUBT = const(5)  # no beacon, and no fix to tell the wearer's leaving from the home unit's silence
+MODE_BY_LEASE = const(6)  # a lease began or ended
 
 PRESENCE_UNKNOWN = const(0)
 PRESENCE_HOME = const(1)
