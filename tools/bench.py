@@ -207,14 +207,14 @@ def device_rows(quick: bool) -> Iterator[Row]:
 
 
 def mpy_rows(quick: bool) -> Iterator[Row]:
-    from sim.engine.image import compile_module, firmware_sources
+    from sim.engine.image import compile_firmware, firmware_sources
 
     other = {"tag": "hmu", "hmu": "tag"}
     with tempfile.TemporaryDirectory() as folder:
         sizes: dict[Path, int] = {}
         for source, place in firmware_sources():
             target = Path(folder) / place.with_suffix(".mpy")
-            compile_module(source, target, str(place), _BOARD_ARCHITECTURE)
+            compile_firmware(source, target, place, Path(folder) / "folded", _BOARD_ARCHITECTURE)
             sizes[place] = target.stat().st_size
     for board, application in _BOARDS.items():
         boards = [name for name in _BOARDS if name != board]

@@ -11,7 +11,7 @@ from .mqtt.retained import Retained
 from .mqtt.session import Session
 from .mqtt.stream import LOST, Jitter, Stream, tcp_opener
 from .port import const, ticks_add, ticks_diff, ticks_ms
-from .version import VERSION
+from .version import BUILD, VERSION
 
 DRAIN_S = const(60)
 _RETRY_FIRST_S = const(15)
@@ -34,7 +34,11 @@ class Carrier:
         self._on_relay = on_relay
         self._wanted = False
         self._changed = asyncio.Event()
-        online = b'{"online":true,"version":"%s","board":"%s"}' % (VERSION.encode(), board_name.encode())
+        online = b'{"online":true,"version":"%s","build":"%s","board":"%s"}' % (
+            VERSION.encode(),
+            BUILD.encode(),
+            board_name.encode(),
+        )
         state_topic = ident.topic(shard, name, ident.STATE).encode()
         session = Session(
             name.encode(),

