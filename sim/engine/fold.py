@@ -49,8 +49,8 @@ def _constants(path: Path) -> dict[str, int]:
             for alias in node.names:
                 if alias.name == "*":
                     known.update(offered)
-                elif alias.name in offered and not alias.asname:
-                    known[alias.name] = offered[alias.name]
+                elif alias.name in offered:
+                    known[alias.asname or alias.name] = offered[alias.name]
     for node in tree.body:
         if assigned := _assigned(node):
             value = eval(compile(ast.Expression(assigned[1]), str(path), "eval"), {"__builtins__": {}}, dict(known))
@@ -88,8 +88,8 @@ def fold(path: Path) -> bytes:
             continue
         source = _module(path, node)
         offered = _constants(source) if source else {}
-        gone = {alias.name for alias in node.names if alias.name in offered and not alias.asname}
-        imported.update({name: offered[name] for name in gone})
+        gone = {alias.name for alias in node.names if alias.name in offered}
+        imported.update({alias.asname or alias.name: offered[alias.name] for alias in node.names if alias.name in gone})
         if any(alias.name == "*" for alias in node.names):
             imported.update(offered)
         elif gone:
