@@ -14,8 +14,8 @@ from binascii import crc32
 
 from .blockdev import BLOCK_ERASE
 from .port import const
-from .record import SIZE, is_intact
-from .ring import EIO, HEADER, MAGIC, MARK, MARKS, RECORDS, VERSION, Ring, u32
+from .record import SIZE
+from .ring import EIO, HEADER, HEADER_SIZE, MARK, MARKS, RECORDS, VERSION, Ring, u32
 
 _MARK_STEP = const(32)  # released records that are worth a mark: one batch of the uplink
 _TRIES = const(3)  # slots or sectors that may turn out bad in one append
@@ -55,32 +55,32 @@ class Journal(Ring):
         # What a power cut left of a record must not become readable later, when its sequence number belongs to another.
         block = self._generation % self._blocks
         slot = self._slot
-        while self._generation >= 0 and slot > RECORDS:
+        while self._generation >= 0 and slot > 0:
             slot -= 1
-            if not self._read(block, slot * SIZE, self._buf):
+            if not self._read_slot(block, slot):
                 return False
-            if is_intact(self._buf):
+            if self._is_intact(self._buf):
                 break
-            if any(self._buf) and not self._program(block, slot * SIZE, bytes(SIZE)):
+            if any(self._buf) and not self._program(block, RECORDS + slot * self.size, bytes(self.size)):
                 return False
         return True
 
     def _is_blank(self):
         # Or nearly so: the header of the first sector may have been torn.
         for block in range(self._blocks):
-            if not self._is_blank_block(block, 1):
+            if not self._is_blank_block(block, HEADER_SIZE):
                 return False
         return True
 
     # Writing
 
     def append(self, buf):
-        """Write a record of 32 bytes that carries `next_seq`. True when it stands in flash (it was read back)."""
+        """Write a record of `size` bytes that carries `next_seq`. True when it stands in flash (it was read back)."""
         recovered = not self.mounted
         if recovered and not self._recover():
             return False
         seq = u32(buf, 0)
-        if len(buf) != SIZE or seq != self.next_seq:
+        if len(buf) != self.size or seq != self.next_seq:
             if recovered and seq < self.next_seq:
                 return False  # the one that could not be told stands after all, and has this number
             raise ValueError("record %r, expected sequence number %d" % (bytes(buf), self.next_seq))
@@ -107,7 +107,7 @@ class Journal(Ring):
             if self._slot >= self._slots and not self._open_sector():
                 break
             block = self._generation % self._blocks
-            at = self._slot * SIZE
+            at = RECORDS + self._slot * self.size
             self._slot += 1
             self._program(block, at, buf)
             if not self._read(block, at, self._buf):
@@ -116,7 +116,7 @@ class Journal(Ring):
                 self.next_seq += 1
                 return True
             self.faults += 1
-            self._program(block, at, bytes(SIZE))
+            self._program(block, at, bytes(self.size))
         self.mounted = False
         return False
 
@@ -141,13 +141,13 @@ class Journal(Ring):
             block = generation % self._blocks
             erasures = generation // self._blocks
             if self._first[block]:
-                if self._read(block, 0, self._buf) and self._is_header(block):
+                if self._read(block, 0, self._head) and self._is_header(block):
                     erasures = u32(self._buf, 12) + 1
                 self._drop(generation)
             self._generation = generation
             if (not erase or self._erase(block)) and self._write_header(block, erasures):
                 self._first[block] = self.next_seq
-                self._slot = RECORDS
+                self._slot = 0
                 self._marks = 0
                 self._persisted = self.released
                 return True
@@ -165,13 +165,13 @@ class Journal(Ring):
         self._unreleased = 0
 
     def _write_header(self, block, erasures):
-        buf = self._buf
+        buf = self._head
         lost = self.lost
         first = self.next_seq
         struct.pack_into(
-            HEADER, buf, 0, MAGIC, VERSION, 0, self._blocks, self._generation, erasures, first, self.released, lost, 0
+            HEADER, buf, 0, self.magic, VERSION, 0, self._blocks, self._generation, erasures, first, self.released, lost, 0
         )
-        struct.pack_into("<I", buf, SIZE - 4, crc32(self._crc_view))
+        struct.pack_into("<I", buf, HEADER_SIZE - 4, crc32(self._crc_view))
         self._program(block, 0, buf)
         return self._read(block, 0, buf) and self._is_header(block) and u32(buf, 8) == self._generation
 
@@ -200,7 +200,7 @@ class Journal(Ring):
             struct.pack_into("<II", self._mark, 0, self.released, crc)
             block = self._generation % self._blocks
             self._marks += 1
-            if not self._program(block, SIZE + (self._marks - 1) * MARK, self._mark_view):
+            if not self._program(block, HEADER_SIZE + (self._marks - 1) * MARK, self._mark_view):
                 return False
             self._persisted = self.released
         return True

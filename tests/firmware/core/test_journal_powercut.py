@@ -119,7 +119,7 @@ class Field:
         held = journal.read_into(oldest, buf, 0, len(self.kept) + 1)
         assert held == len(self.kept) + 1 - oldest, "a hole"
         assert bytes(buf[: held * record.SIZE]) == b"".join(self.kept[oldest - 1 :])
-        room = (journal._blocks - 2) * (journal._slots - 2) - self.burnt
+        room = (journal._blocks - 2) * journal._slots - self.burnt
         assert held >= min(len(self.kept), room), "the ring forgets too early"
         assert journal.first_unreleased == max(journal.released + 1, oldest)
         assert journal.pending == journal.next_seq - journal.first_unreleased
