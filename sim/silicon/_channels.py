@@ -19,6 +19,8 @@ ADC_IN = 3  # sub: pin; payload: u32 microvolts
 BLE_HEARD = 4  # payload: 6 bytes address, i8 rssi, advertisement
 SOCK_IN = 5  # sub: socket; payload: u8 SOCK_*, data
 LINK = 6  # sub: NIC_*; payload: u8 1 up, 0 down
+POWER = 7  # payload: u8 0 the supply fails; 1, to a device that is off, it is back
+CRASH = 8  # payload: words; an exception with them is raised in whatever waits
 
 # From the device.
 UART_TX = 16  # sub: UART number
@@ -27,9 +29,10 @@ BLE_ADVERTISE = 18  # payload: u32 interval_us (0: stop), advertisement
 BLE_SCAN = 19  # payload: u32 duration_ms (0xFFFFFFFF: stop, 0: for ever), u32 interval_us, u32 window_us
 SOCK_OUT = 20  # sub: socket; payload: u8 SOCK_*, data
 NIC = 21  # sub: NIC_*; payload: u8 1 connect, 0 disconnect
-RESET = 22  # payload: u8 cause; the process ends after it
+RESET = 22  # payload: u8 cause, or POWER_LOST; the process ends after it
 SLEEP = 23  # sub: 0 awake, 1 light, 2 deep
 UART_OPEN = 24  # sub: UART number; payload: u32 baud
+CRASHED = 25  # payload: the last words of an application that ended by an exception; RESET follows
 NOW = 31  # no payload: where the device's clock stands at the end of a YIELD
 
 SOCK_OPENED = 1  # in: connected. out: connect to "host:port"
@@ -41,6 +44,8 @@ SOCK_DATAGRAM = 5  # "host:port\0" and the datagram
 NIC_PPP = 0
 NIC_LAN = 1
 NIC_WLAN = 2
+
+POWER_LOST = 255  # in RESET: it stays off until POWER comes
 
 NEVER = 0xFFFFFFFFFFFFFFFF
 

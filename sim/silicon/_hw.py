@@ -39,6 +39,9 @@ _said = 0
 _out_base = 0
 _answerable = False
 
+asleep = False  # light or deep sleep: the clocks of the peripherals stand
+ext0 = None  # (pin, level) that wakes it, and
+ext1 = None  # (pins, level): 0 all of them low, 1 any of them high
 _listeners = {}
 _timers = []  # [time, function] sorted by time
 _watchdog_ms = 0
@@ -107,7 +110,7 @@ def advance(deadline):
     global now
     while True:
         target = deadline
-        if _timers and _timers[0][0] < target:
+        if _timers and not asleep and _timers[0][0] < target:
             target = _timers[0][0]
         wake = target if target <= _watchdog_at else _watchdog_at + 1
         if _answerable or (_next > wake and wake > _horizon):
@@ -121,7 +124,7 @@ def advance(deadline):
         if target > now:
             now = target
         happened = False
-        while _timers and _timers[0][0] <= now:
+        while _timers and not asleep and _timers[0][0] <= now:
             happened = True
             _timers.pop(0)[1]()
         while _next <= now:
@@ -138,6 +141,8 @@ def _deliver():
     _left -= 1
     _taken += 1
     _next = _base + struct.unpack_from("<I", _inbox, _at)[0] if _left else _NEVER
+    if asleep and (channel == _channels.UART_RX or channel == _channels.BLE_HEARD):
+        return  # nobody samples the line, and the radio is off
     handler = _listeners.get(channel)
     if handler is not None:
         handler(sub, _inbox_view[start : start + n])
@@ -177,6 +182,33 @@ def _read_exactly(n):
         at += got
 
 
+def sleep(kind, deadline, woken):
+    """Light (1) or deep (2) sleep until a time, or until `woken()`, asked after each input. The watchdog's clock stands too."""
+    global asleep, _watchdog_at
+    began = now
+    watchdog_at = _watchdog_at
+    _watchdog_at = _NEVER
+    emit(_channels.SLEEP, kind, b"", False)
+    asleep = True
+    while now < deadline and not woken():
+        advance(deadline)
+    if kind == 2:
+        return  # asleep to the end of this life
+    asleep = False
+    if watchdog_at != _NEVER:
+        _watchdog_at = watchdog_at + now - began
+    emit(_channels.SLEEP, 0, b"", False)
+
+
+def _power(sub, payload):
+    # The supply fails between two instructions: no last words but those to the engine.
+    reset(_channels.POWER_LOST)
+
+
+def _crash(sub, payload):
+    raise RuntimeError(str(payload, "utf-8"))
+
+
 def watchdog(timeout_ms):
     """Start the watchdog, or feed it."""
     global _watchdog_ms, _watchdog_at
@@ -189,3 +221,7 @@ def reset(cause):
     emit(_channels.RESET, 0, bytes([cause]))
     _hand_over(_NEVER)
     sys.exit(0)
+
+
+listen(_channels.POWER, _power)
+listen(_channels.CRASH, _crash)

@@ -21,8 +21,18 @@ def start(pipe_in, pipe_out, folder, unique_id, reset_cause, firmware_path, appl
     _hw.attach(int(pipe_in), int(pipe_out))
     for peripheral in ("machine", "bluetooth", "network", "socket"):
         __import__(peripheral)
-    _hw.settle()
-    __import__("firmware.start", None, None, ("run",)).run(application)
+    try:
+        _hw.settle()
+        __import__("firmware.start", None, None, ("run",)).run(application)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        # What is left of an application that raised is the board's boot loop, which starts it again.
+        sys.print_exception(error, sys.stderr)
+        words = "%s: %s" % (type(error).__name__, error)
+        _hw.asleep = False
+        _hw.emit(_hw._channels.CRASHED, 0, words[:200].encode(), False)
+        _hw.reset(2)
 
 
 start(*sys.argv[1:8])

@@ -3,10 +3,12 @@
 import os
 
 import _hw
+import machine
 
 _BLOCK = 4096
 _ERASED = b"\xff" * 256
-_JOURNAL_BYTES = 512 * 1024  # the "journal" partition of the boards' partition tables
+# The data partitions of the boards' partition tables, in KiB.
+_SIZES = {"journal": 512, "config": 128, "relay": 1024}
 
 
 class Partition:
@@ -19,23 +21,24 @@ class Partition:
 
     def __init__(self, label, block_size=_BLOCK):
         self._label = label
+        self._size = _SIZES[label] * 1024
         path = "%s/%s.flash" % (_hw.folder, label)
         try:
             size = os.stat(path)[6]
         except OSError:
             size = 0
-        if size != _JOURNAL_BYTES:
+        if size != self._size:
             with open(path, "wb") as blank:
-                for _ in range(_JOURNAL_BYTES // len(_ERASED)):
+                for _ in range(self._size // len(_ERASED)):
                     blank.write(_ERASED)
         self._file = open(path, "r+b")
 
     @classmethod
     def find(cls, type=1, subtype=0xFF, label=None, block_size=_BLOCK):
-        return [cls(label)] if label == "journal" else []
+        return [cls(label)] if label in _SIZES else []
 
     def info(self):
-        return (1, 0x81, 0, _JOURNAL_BYTES, self._label, False)
+        return (1, 0x81, 0, self._size, self._label, False)
 
     def readblocks(self, block, buf, offset=0):
         self._file.seek(block * _BLOCK + offset)
@@ -59,7 +62,7 @@ class Partition:
 
     def ioctl(self, op, arg):
         if op == 4:
-            return _JOURNAL_BYTES // _BLOCK
+            return self._size // _BLOCK
         if op == 5:
             return _BLOCK
         if op == 6:
@@ -123,12 +126,22 @@ class NVS:
         self._pending.clear()
 
 
-def wake_on_ext0(pin=None, level=0):
-    pass
+WAKEUP_ALL_LOW = False
+WAKEUP_ANY_HIGH = True
 
 
-def wake_on_ext1(pins=None, level=0):
-    pass
+def _rtc(pin):
+    if pin._id not in machine._RTC_PINS:
+        raise ValueError("invalid pin")
+    return pin._id
+
+
+def wake_on_ext0(pin=None, level=WAKEUP_ALL_LOW):
+    _hw.ext0 = None if pin is None else (_rtc(pin), 1 if level else 0)
+
+
+def wake_on_ext1(pins=None, level=WAKEUP_ALL_LOW):
+    _hw.ext1 = None if not pins else (tuple([_rtc(pin) for pin in pins]), 1 if level else 0)
 
 
 def mcu_temperature():

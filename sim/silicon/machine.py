@@ -1,5 +1,6 @@
 """MicroPython's `machine` for a simulated ESP32: pins, ADC, UART, watchdog, reset. What hangs on them is the engine's affair."""
 
+import os
 import struct
 
 import _channels
@@ -11,6 +12,14 @@ WDT_RESET = 3
 DEEPSLEEP_RESET = 4
 SOFT_RESET = 5
 
+IDLE = 1
+SLEEP = 2
+DEEPSLEEP = 4
+
+PIN_WAKE = EXT0_WAKE = 2
+EXT1_WAKE = 3
+TIMER_WAKE = 4
+
 _MP_STREAM_POLL = 3
 _MP_STREAM_CLOSE = 4
 _POLLIN = 1
@@ -19,6 +28,8 @@ _POLLOUT = 4
 _pins = {}
 _adcs = {}
 _uarts = {}
+_woken_by = 0
+_edges = []  # pins with an interrupt to come when the processor is awake
 
 
 class Pin:
@@ -29,6 +40,8 @@ class Pin:
     PULL_UP = 2
     IRQ_RISING = 1
     IRQ_FALLING = 2
+    WAKE_LOW = 4
+    WAKE_HIGH = 5
 
     def __new__(cls, id, *args, **kwargs):
         pin = _pins.get(id)
@@ -71,6 +84,14 @@ class Pin:
         self.value(0)
 
     def irq(self, handler=None, trigger=3, *, wake=None):
+        if trigger == Pin.WAKE_LOW or trigger == Pin.WAKE_HIGH:
+            # As the ESP32 port does it: a level with `wake` sets the one pin of EXT0, and no handler.
+            if wake is None or self._id not in _RTC_PINS:
+                raise ValueError("no resources")
+            _hw.ext0 = (self._id, trigger - Pin.WAKE_LOW)
+            return
+        if wake is not None:
+            raise ValueError("bad wake value")
         self._handler = handler
         self._trigger = trigger
 
@@ -78,8 +99,20 @@ class Pin:
         if level == self._level or self._out:
             return
         self._level = level
+        if _hw.asleep:
+            # The edge is lost with the clock of the detector, but for a pin that wakes the processor.
+            if self._wakes() and self not in _edges:
+                _edges.append(self)
+            return
         if self._handler and self._trigger & (Pin.IRQ_RISING if level else Pin.IRQ_FALLING):
             self._handler(self)
+
+    def _wakes(self):
+        return _hw.ext0 and _hw.ext0[0] == self._id or _hw.ext1 and self._id in _hw.ext1[0]
+
+
+# 0, 2, 4, 12-15, 25-27, 32-39: the pins that can wake an ESP32 (ESP-IDF, esp_sleep_enable_ext0_wakeup)
+_RTC_PINS = (0, 2, 4, 12, 13, 14, 15, 25, 26, 27, 32, 33, 34, 35, 36, 37, 38, 39)
 
 
 def _pin_in(sub, payload):
@@ -228,20 +261,87 @@ def soft_reset():
     _hw.reset(SOFT_RESET)
 
 
+def _level(pin):
+    pin = _pins.get(pin)
+    return pin._level if pin is not None else 0
+
+
+def _woken():
+    """Whether a wake source is at its level: which one, or 0."""
+    if _hw.ext0 and _level(_hw.ext0[0]) == _hw.ext0[1]:
+        return EXT0_WAKE
+    if _hw.ext1:
+        pins, level = _hw.ext1
+        for pin in pins:
+            if level and _level(pin):
+                return EXT1_WAKE
+            if not level and _level(pin):
+                return 0
+        return 0 if level else EXT1_WAKE
+    return 0
+
+
 def _sleep(kind, time_ms):
-    _hw.emit(_channels.SLEEP, kind, b"", False)
-    deadline = _hw.now + time_ms if time_ms is not None else 0xFFFFFFFFFFFFFFFF
-    _hw.advance(deadline)
+    global _woken_by
+    deadline = _hw.now + max(0, time_ms) if time_ms is not None else 0xFFFFFFFFFFFFFFFF
+    _hw.sleep(kind, deadline, _woken)
+    _woken_by = _woken() or TIMER_WAKE
 
 
 def lightsleep(time_ms=None):
+    """Until the time is over or a wake source is at its level; then the interrupts of the pins that woke it run."""
     _sleep(1, time_ms)
-    _hw.emit(_channels.SLEEP, 0, b"", False)
+    while _edges:
+        pin = _edges.pop(0)
+        if pin._handler and pin._trigger & (Pin.IRQ_RISING if pin._level else Pin.IRQ_FALLING):
+            pin._handler(pin)
 
 
 def deepsleep(time_ms=None):
+    """Ends this life at once; the next begins when the time is over or a wake source is at its level."""
     _sleep(2, time_ms)
+    RTC()._keep(_woken_by)
     _hw.reset(DEEPSLEEP_RESET)
+
+
+def wake_reason():
+    return _woken_by
+
+
+class RTC:
+    """Memory that outlives deep sleep and resets, not the supply; in a file, whose first byte is the last wake's reason."""
+
+    def _path(self):
+        return _hw.folder + "/rtc.memory"
+
+    def _read(self):
+        try:
+            with open(self._path(), "rb") as kept:
+                return kept.read()
+        except OSError:
+            return b"\x00"
+
+    def _keep(self, reason, data=None):
+        if data is None:
+            data = self._read()[1:]
+        with open(self._path(), "wb") as kept:
+            kept.write(bytes([reason]) + data)
+
+    def memory(self, data=None):
+        if data is None:
+            return self._read()[1:]
+        if len(data) > 2048:
+            raise ValueError("buffer too long")
+        self._keep(0, bytes(data))
+
+
+if _hw.reset_cause == PWRON_RESET:
+    try:
+        os.remove(RTC()._path())
+    except OSError:
+        pass
+elif _hw.reset_cause == DEEPSLEEP_RESET:
+    _woken_by = RTC()._read()[0]
 
 
 def idle():

@@ -173,16 +173,3 @@ def test_a_device_knows_why_it_started_and_who_it_is(tmp_path):
     with Device(tmp_path, "import machine\nprint(machine.reset_cause(), machine.unique_id().hex())\n", cause=3) as device:
         device.live(1)
         assert device.lines == ["3 020100000100"]
-
-
-def test_light_sleep_ends_with_an_input_or_its_time(tmp_path):
-    script = """
-import machine, time
-machine.lightsleep(1000); print(time.ticks_ms())
-machine.lightsleep(1000); print(time.ticks_ms())
-time.sleep_ms(9000)
-"""
-    with Device(tmp_path, script) as device:
-        device.live(5000, [uart(300, 1, b"x"), pin(700, 5, 1)])
-        assert device.lines == ["300", "700"]
-        assert [item.sub for item in device.sayings(ch.SLEEP)][:3] == [1, 0, 1]
