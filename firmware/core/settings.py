@@ -28,6 +28,7 @@ _TABLE = (
     # Radio.
     "beacon_s", 10, 1, 60,  # a home unit's beacon counter moves on
     "scan_home_s", 10, 2, 60,  # a tag listens for beacons, at home
+    "scan_calm_s", 30, 2, 60,  # the same while they are loud: well above the entry level
     "scan_away_s", 20, 2, 120,  # and away
     "scan_window_ms", 600, 100, 5000,  # how long it listens: two advertisements of the home unit, and one to spare
     "status_s", 60, 10, 600,  # a tag at home makes itself heard
@@ -37,20 +38,25 @@ _TABLE = (
     "entry_beacons", 3, 1, 20,
     "entry_window_s", 90, 10, 600,
     "exit_s", 90, 20, 900,  # silence, or only weak beacons, for this long
+    "doubt_s", 60, 10, 300,  # and then, for a fix to tell whether the wearer has left
     # Home unit.
     "absent_s", 300, 60, 3600,  # a tag not heard for this long is not at home
+    "comms_lost_s", 300, 60, 3600,  # without the broker
     "unit_status_s", 900, 60, 900,  # requirements.md: at least every 15 min
     "ntp_s", 21600, 600, 86400,
     # Health.
     "battery_check_s", 300, 30, 3600,
     "battery_stop_mv", 3200, 3000, 3500,  # below it a tag sleeps until it is charged: what is in flash stays whole
+    "warn_lead_s", 1800, 0, 14400,  # from the wearer's warning to the BATTERY event at 20 %; half at 10 %, a sixth at 5 %
+    "motion_no_fix_s", 900, 300, 14400,  # moving most of this time, and no fix although the receiver works
+    "clock_gone_s", 1800, 300, 86400,  # without UTC since the start, though a network or a home unit was there
     "heartbeat_s", 3600, 60, 7200,  # a tag's STATUS record when nothing else is recorded
     "watchdog_s", 180, 30, 600,
 )
 # fmt: on
 
 # (a setting, times so many, is at most another): else the mode machine or the presence flaps.
-_AT_MOST = (("exit_dbm", 1, "entry_dbm"), ("scan_home_s", 2, "exit_s"), ("status_s", 2, "absent_s"))
+_AT_MOST = (("exit_dbm", 1, "entry_dbm"), ("scan_home_s", 2, "exit_s"), ("scan_calm_s", 2, "exit_s"), ("status_s", 2, "absent_s"))
 
 
 class SettingsError(Exception):
@@ -83,9 +89,8 @@ class Settings:
         for i in range(0, len(_TABLE), 4):
             setattr(self, _TABLE[i], _get(values, _TABLE[i]))
 
-    if False:  # for type checkers: the attributes are set by name
-
-        def __getattr__(self, name): ...
+    def __getattr__(self, name) -> int:
+        raise AttributeError(name)  # the attributes are set by name; this says of which type they are
 
 
 def _get(values, name):
