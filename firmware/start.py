@@ -2,6 +2,9 @@
 
 Importing and building leave garbage between what stays. On a heap of 128 KiB that would cut the free space into pieces too
 small to use, so until everything is built the collector runs often and what stays moves together at the bottom.
+
+An exception that ends the application is kept for a record, and the device starts again; after three within ten minutes
+`package.safe` is started instead of `package.main`, if there is one.
 """
 
 import gc
@@ -12,9 +15,33 @@ _NEVER = -1  # afterwards only when the heap is full: the steady loop makes litt
 
 def run(package):
     """Import `package.main`, build its application, and run it; never returns."""
+    import machine
+
+    from .boards import Store
+
     gc.threshold(_WHILE_BUILDING)
-    main = __import__(package + ".main", None, None, ("start",))
-    application = main.build()
-    gc.collect()
-    gc.threshold(_NEVER)
-    main.start(application)
+    store = Store()
+    try:
+        main = __import__(package + _which(store, machine), None, None, ("start",))
+        application = main.build()
+        gc.collect()
+        gc.threshold(_NEVER)
+        main.start(application)
+    except Exception as error:
+        gc.collect()
+        from .core import crash
+        from .core.port import ticks_ms
+
+        crash.keep(store, error, min(int(ticks_ms()) // 1000, 65535))
+    machine.reset()
+
+
+def _which(store, machine):
+    # Nothing of this is needed as long as nothing went wrong.
+    if machine.reset_cause() != machine.WDT_RESET and not len(store.blob("crash", 12)):
+        return ".main"
+    from .core import crash
+
+    if machine.reset_cause() == machine.WDT_RESET:
+        crash.keep_reset(store, crash.WINDOW_S // crash.LIMIT)
+    return ".safe" if crash.read(store)[0] >= crash.LIMIT else ".main"

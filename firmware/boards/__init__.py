@@ -25,6 +25,17 @@ class Store:
         self._nvs.set_i32(key, value)
         self._nvs.commit()
 
+    def keep_blob(self, key, value):
+        self._nvs.set_blob(key, value)
+        self._nvs.commit()
+
+    def forget(self, key):
+        try:
+            self._nvs.erase_key(key)
+            self._nvs.commit()
+        except OSError:
+            pass  # there is none
+
     def blob(self, key, size):
         """Up to `size` bytes, or b"" when there is none."""
         buf = bytearray(size)

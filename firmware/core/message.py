@@ -56,6 +56,7 @@ NO_FIX = const(3)
 NO_LEASE = const(4)
 NOT_HERE = const(5)  # this kind of device, or this state, does not do it
 NO_ROOM = const(6)  # flash could not be written
+INTERRUPTED = const(7)  # the device stopped in the midst of it
 
 
 def pack_header(buf, kind, key_id, count, device, number):
