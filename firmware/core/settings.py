@@ -28,7 +28,7 @@ _TABLE = (
     # Radio.
     "beacon_s", 10, 1, 60,  # a home unit's beacon counter moves on
     "scan_home_s", 10, 2, 60,  # a tag listens for beacons, at home
-    "scan_calm_s", 30, 2, 60,  # the same while they are loud: well above the entry level
+    "scan_calm_s", 30, 2, 60,  # the same while they are loud; at most a third of exit_s
     "scan_away_s", 20, 2, 120,  # and away
     "scan_window_ms", 600, 100, 5000,  # how long it listens: two advertisements of the home unit, and one to spare
     "status_s", 60, 10, 600,  # a tag at home makes itself heard
@@ -56,7 +56,7 @@ _TABLE = (
 # fmt: on
 
 # (a setting, times so many, is at most another): else the mode machine or the presence flaps.
-_AT_MOST = (("exit_dbm", 1, "entry_dbm"), ("scan_home_s", 2, "exit_s"), ("scan_calm_s", 2, "exit_s"), ("status_s", 2, "absent_s"))
+_AT_MOST = (("exit_dbm", 1, "entry_dbm"), ("scan_home_s", 2, "exit_s"), ("status_s", 2, "absent_s"))
 
 
 class SettingsError(Exception):
@@ -87,7 +87,7 @@ class Settings:
             if factor * smaller > larger:
                 raise SettingsError("%s: got %d, too much for %s %d" % (less, smaller, more, larger))
         for i in range(0, len(_TABLE), 4):
-            setattr(self, _TABLE[i], _get(values, _TABLE[i]))
+            setattr(self, str(_TABLE[i]), _get(values, _TABLE[i]))
 
     def __getattr__(self, name) -> int:
         raise AttributeError(name)  # the attributes are set by name; this says of which type they are
@@ -99,4 +99,4 @@ def _get(values, name):
 
 def ranges():
     """{name: (default, lowest, highest)}, for documentation and for those who write configurations."""
-    return {_TABLE[i]: _TABLE[i + 1 : i + 4] for i in range(0, len(_TABLE), 4)}
+    return {str(_TABLE[i]): _TABLE[i + 1 : i + 4] for i in range(0, len(_TABLE), 4)}
