@@ -20,6 +20,10 @@ _CURVE = (
 
 STAGES = (50, 30, 20, 10, 5)  # percent; our own choice: the wearer has a day, an evening, hours, an hour
 _HYSTERESIS = const(3)
+_UNWARNED = const(2)  # so many of STAGES are for the record only; from the next one on the wearer is warned first
+
+TELL = const(1)  # a BATTERY event is due
+WARN = const(2)  # the wearer is to be warned; before the BATTERY event, when both are due
 
 
 def percent(millivolts):
@@ -35,13 +39,23 @@ def percent(millivolts):
 
 
 class Stages:
-    """Tells each stage once on the way down, and once when it is left on the way up, with hysteresis."""
+    """Tells each stage once on the way down, and once when it is left on the way up, with hysteresis.
 
-    def __init__(self):
+    With a `lead_s` the stages from 20 % down are told to the wearer first (WARN, once a stage, by night too: at most three
+    times in a discharge), and TELL follows after the lead: all of it at 20 %, half of it at 10 %, a sixth at 5 %. A stage that is
+    reached while another one waits makes the wait shorter, never longer; at 2 % or less nothing waits. While it charges nothing
+    is told of a stage that waits, and a stage that is left again before its time was never told. The wait runs on meanwhile,
+    so that touching the charger now and then puts nothing off.
+    """
+
+    def __init__(self, lead_s=0):
         self._stage = 0  # how many of STAGES are undercut
+        self._told = 0  # how many of them are told
+        self._lead_ms = lead_s * 1000
+        self._left_ms = 0  # until the stages not yet told are
 
-    def update(self, now_percent):
-        """True when a stage was entered or left: a BATTERY event is due."""
+    def update(self, now_percent, charging=False, passed_ms=0):
+        """TELL and WARN, added. `passed_ms` since the last call."""
         least = most = 0
         for limit in STAGES:
             if now_percent <= limit:
@@ -49,29 +63,43 @@ class Stages:
             if now_percent <= limit + _HYSTERESIS:
                 most += 1
         stage = min(max(self._stage, least), most)
-        changed = stage != self._stage
+        due = 0
+        self._left_ms = max(0, self._left_ms - passed_ms)
+        if stage > self._stage and self._lead_ms and stage > _UNWARNED:
+            due = WARN
+            lead_ms = self._lead_ms // (1, 2, 6)[stage - _UNWARNED - 1]
+            if self._told >= self._stage or lead_ms < self._left_ms:
+                self._left_ms = lead_ms
         self._stage = stage
-        return changed
+        if stage < self._told:
+            self._told = stage
+            return due | TELL
+        if self._told < stage:
+            if stage <= _UNWARNED or now_percent <= 2 or (not self._left_ms and not charging):
+                self._told = stage
+                return due | TELL
+        return due
 
 
 class Gauge:
     """A cell, read every `every_s`: `percent` and `millivolts` as of the last reading. `cell` has `millivolts()`."""
 
-    def __init__(self, cell, every_s):
+    def __init__(self, cell, every_s, lead_s=0):
         self.percent = 0
         self.millivolts = 0
         self._is_read = False
         self._cell = cell
         self._every_ms = every_s * 1000
-        self._stages = Stages()
+        self._stages = Stages(lead_s)
         self._read_at = 0
 
-    def read(self, now):
-        """Read it when it is time. True when a stage was entered or left."""
-        if self._is_read and ticks_diff(now, self._read_at) < self._every_ms:
-            return False
+    def read(self, now, charging=False):
+        """Read it when it is time. TELL and WARN, added; with no `lead_s` only whether a stage was entered or left."""
+        passed_ms = ticks_diff(now, self._read_at) if self._is_read else 0
+        if self._is_read and passed_ms < self._every_ms:
+            return 0
         self._read_at = now
         self._is_read = True
         self.millivolts = self._cell.millivolts()
         self.percent = percent(self.millivolts)
-        return self._stages.update(self.percent)
+        return self._stages.update(self.percent, charging, passed_ms)

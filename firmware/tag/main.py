@@ -5,11 +5,11 @@ import asyncio
 from ..boards import this_board
 from ..core import record
 from ..core.carrier import Carrier
+from ..core.latch import Contact
 from ..core.node import Node
 from ..core.port import ticks_diff, ticks_ms
 from .home import HomeLink
 from .mode import ModeMachine
-from .strap import Strap
 from .tracker import Tracker
 
 
@@ -23,7 +23,7 @@ class Tag(Node):
         self.charging = board.is_charging()
         self.moving = board.is_moving()
         self._heartbeat_at = now
-        self._strap = Strap(board.strap_is_closed(), now)
+        self._strap = Contact(board.strap_is_closed(), now)
         self._modes = ModeMachine(settings, now)
         self._carrier = Carrier(board.modem, provision, board.name, self._uplink)
         counter = self._frame_counter()
@@ -33,7 +33,7 @@ class Tag(Node):
     async def run(self):
         """Never returns."""
         self._begin()
-        if self._strap.is_cut:
+        if self._strap.is_open:
             self._recorder.event(record.STRAP_CUT)
         self._apply_mode()
         await asyncio.gather(
@@ -53,7 +53,7 @@ class Tag(Node):
 
     @property
     def strap_is_cut(self):
-        return self._strap.is_cut
+        return self._strap.is_open
 
     @property
     def may_relay(self):

@@ -129,7 +129,7 @@ for i in range(40):
     known = len(bridge.stored)
     code = record.STRAP_CLOSED if board.closed else record.STRAP_CUT
     at = len(made(code))
-    await until(lambda: len(made(code)) > at, 2000)
+    await until(lambda: len(made(code)) > at, 4000)
     seq = made(code)[-1]
     worst = max(worst, await until(lambda: seq in bridge.stored, 60_000))
 print(worst, len(made(record.STRAP_CUT)), len(made(record.STRAP_CLOSED)))

@@ -1,18 +1,38 @@
-"""GPS or RF: no flapping at the edge of range, whatever the beacons do and wherever the ticks wrap."""
+"""GPS or RF: no flapping at the edge of range, whatever the beacons do and wherever the ticks wrap; and a fix before it says
+that the wearer has left."""
 
+import math
+import random
+
+import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from firmware.core.record import MODE_BY_BEACON, MODE_BY_BOOT, MODE_BY_SILENCE, MODE_BY_WEAK, MODE_GPS, MODE_RF
+from firmware.core.record import (
+    MODE_BY_BEACON,
+    MODE_BY_BOOT,
+    MODE_BY_DOUBT,
+    MODE_BY_LEASE,
+    MODE_BY_SILENCE,
+    MODE_BY_UNIT_SILENT,
+    MODE_BY_WEAK,
+    MODE_GPS,
+    MODE_OFF,
+    MODE_RF,
+)
 from firmware.core.settings import Settings
 from firmware.tag.mode import ModeMachine
+from sim.world.hashing import Noise, stream
+from sim.world.radio import rssi_dbm
 
 WRAP = 1 << 30
 SETTINGS = Settings({})
 ENTRY, EXIT = SETTINGS.entry_dbm, SETTINGS.exit_dbm
 WINDOW_MS, EXIT_MS, BEACONS = SETTINGS.entry_window_s * 1000, SETTINGS.exit_s * 1000, SETTINGS.entry_beacons
-NEAR, EDGE, FAR = ENTRY + 5, (ENTRY + EXIT) // 2, EXIT - 5
+DOUBT_MS = SETTINGS.doubt_s * 1000
+NEAR, EDGE, FAR = ENTRY + 9, (ENTRY + EXIT) // 2, EXIT - 5
+HOUR_MS = 3600_000
 
 
 class Bench:
@@ -91,15 +111,64 @@ def test_at_the_edge_of_range_nothing_changes_whichever_mode_it_is():
     assert away.machine.mode == MODE_GPS and home.machine.mode == MODE_RF
 
 
-def test_silence_and_weak_beacons_lead_back_to_gps_mode_and_are_told_apart():
-    silent, weak = Bench(), Bench()
-    silent.come_home()
-    assert not silent.wait(EXIT_MS - 1) and silent.wait(1)
-    assert silent.machine.reason == MODE_BY_SILENCE
-    weak.come_home()
-    for _ in range(EXIT_MS // 10_000 - 1):
-        assert not weak.wait(10_000) and not weak.hear(FAR)
-    assert weak.wait(10_000) and weak.machine.reason == MODE_BY_WEAK
+def in_doubt(rssi: int | None = None) -> Bench:
+    """At home until just now: silence since, or beacons of this strength."""
+    bench = Bench()
+    bench.come_home()
+    for _ in range(EXIT_MS // 10_000):
+        assert not bench.machine.in_doubt
+        assert not bench.wait(10_000)
+        assert rssi is None or not bench.hear(rssi)
+    assert bench.machine.in_doubt and bench.machine.mode == MODE_RF, "RF in name until a fix has said more"
+    return bench
+
+
+def test_a_fix_tells_leaving_from_the_home_units_silence():
+    away, home = in_doubt(), in_doubt()
+    assert away.machine.located(False, away.now % WRAP) and away.machine.reason == MODE_BY_SILENCE
+    assert home.machine.located(True, home.now % WRAP) and home.machine.reason == MODE_BY_UNIT_SILENT
+    assert away.machine.mode == home.machine.mode == MODE_GPS
+    assert not away.machine.in_doubt and not home.machine.in_doubt
+
+
+def test_with_weak_beacons_a_fix_away_is_a_leaving_and_one_at_home_is_the_garden():
+    away, garden = in_doubt(FAR), in_doubt(FAR)
+    assert away.machine.located(False, away.now % WRAP) and away.machine.reason == MODE_BY_WEAK
+    assert not garden.machine.located(True, garden.now % WRAP)
+    assert garden.machine.mode == MODE_RF and not garden.machine.in_doubt
+
+
+def test_an_afternoon_in_the_garden_asks_for_a_fix_a_few_times_an_hour_and_tells_nothing():
+    bench = in_doubt(FAR)
+    asked = 1
+    bench.machine.located(True, bench.now % WRAP)
+    for _ in range(4 * HOUR_MS // 10_000):
+        assert not bench.wait(10_000) and not bench.hear(FAR)
+        if bench.machine.in_doubt:
+            asked += 1
+            assert not bench.machine.located(True, bench.now % WRAP)
+    assert bench.machine.mode == MODE_RF and asked <= 4 * 7
+
+
+def test_no_answer_within_the_time_is_told_as_doubt():
+    unanswered, unable = in_doubt(), in_doubt()
+    assert not unanswered.wait(DOUBT_MS - 1) and unanswered.wait(1)
+    assert unable.machine.located(None, unable.now % WRAP)
+    assert unanswered.machine.reason == unable.machine.reason == MODE_BY_DOUBT
+
+
+def test_beacons_that_come_back_in_time_end_the_doubt_and_nothing_is_told():
+    bench = in_doubt()
+    assert not bench.wait(DOUBT_MS - 1) and not bench.hear(EXIT)
+    assert not bench.machine.in_doubt and not bench.machine.located(False, bench.now % WRAP)
+    assert not bench.wait(EXIT_MS - 1) and bench.machine.mode == MODE_RF
+
+
+def test_an_answer_nobody_asked_for_changes_nothing():
+    away, home = Bench(), Bench()
+    home.come_home()
+    for bench in (away, home):
+        assert not any(bench.machine.located(answer, bench.now % WRAP) for answer in (True, False, None))
 
 
 def test_one_good_beacon_in_time_keeps_rf_mode():
@@ -110,6 +179,104 @@ def test_one_good_beacon_in_time_keeps_rf_mode():
         assert not bench.hear(EXIT)
 
 
+def test_without_a_lease_it_is_off_whatever_is_heard_and_a_lease_begins_in_gps_mode():
+    for bench in (Bench(), in_doubt()):
+        machine = bench.machine
+        assert not machine.lease(True, bench.now % WRAP), "there is one, and nothing changes"
+        assert machine.lease(False, bench.now % WRAP) and not machine.lease(False, bench.now % WRAP)
+        assert (machine.mode, machine.reason, machine.in_doubt) == (MODE_OFF, MODE_BY_LEASE, False)
+        for _ in range(100):
+            assert not bench.wait(10_000) and not bench.hear(NEAR)
+        assert machine.lease(True, bench.now % WRAP) and (machine.mode, machine.reason) == (MODE_GPS, MODE_BY_LEASE)
+        bench.come_home()
+
+
+def leave(bench: Bench) -> None:
+    while not bench.machine.in_doubt:
+        bench.wait(10_000)
+    assert bench.machine.located(False, bench.now % WRAP)
+
+
+def test_after_a_leaving_the_gate_is_not_home_but_the_house_is():
+    bench = Bench()
+    bench.come_home()
+    leave(bench)
+    for i in range(60):
+        bench.wait(10_000)
+        assert not bench.hear(ENTRY + 2 if i % 5 else EXIT - 1)
+    bench.come_home()
+
+
+def test_after_a_leaving_a_house_with_thick_walls_is_home_in_little_more_than_five_minutes():
+    bench = Bench()
+    bench.come_home()
+    leave(bench)
+    began = bench.now
+    while bench.machine.mode != MODE_RF:
+        bench.wait(20_000)
+        bench.hear(ENTRY + 1)
+    assert 300_000 <= bench.now - began <= 340_000
+
+
+def test_an_hour_after_a_leaving_it_is_as_before():
+    bench = Bench()
+    bench.come_home()
+    leave(bench)
+    bench.wait(HOUR_MS)
+    told = []
+    for _ in range(BEACONS):
+        bench.wait(10_000)
+        told.append(bench.hear(ENTRY))
+    assert told[-1] and sum(told) == 1
+
+
+@pytest.mark.parametrize("answer", [False, None])
+def test_a_wearer_at_the_garden_gate_for_an_hour_makes_one_episode_at_most(answer: bool | None):
+    """By the world's radio: the unit behind a wall, the wearer wandering about a gate 6 to 34 m away; fixes are no help."""
+    episodes, beyond = [], 0
+    for seed in range(300):
+        rng = random.Random(seed)
+        wander = Noise(stream(seed, "gate"), 120_000)
+        gate_m = rng.uniform(6, 34)
+        bench = Bench(rng.randrange(WRAP))
+        bench.come_home()
+        changes, began = 0, bench.now
+        while bench.now - began < HOUR_MS:
+            changes += bench.wait(10_000 if bench.machine.mode == MODE_RF else 20_000)
+            t_ms = bench.now - began
+            east, north = wander.at(t_ms)
+            lat, lon = 50.7 + (gate_m + 3 * north) / 111_195, -2.4 + 3 * east / 70_000
+            changes += bench.machine.in_doubt and bench.machine.located(answer, bench.now % WRAP)
+            for again in (False, True):  # two advertisements of a beacon within a window
+                level = rssi_dbm(0.0, 50.7, -2.4, lat, lon, True, False, False, t_ms + 300 * again, seed, "gate")
+                if level is not None:
+                    changes += bench.hear(math.floor(level), again=again)
+        episodes.append((changes + 1) // 2)
+        beyond += changes > 0
+    assert max(episodes) == 1, episodes
+    assert beyond >= 30, "some gates are so far away that it is a leaving"
+
+
+@pytest.mark.parametrize("answer", [True, False, None, "none"])
+def test_a_real_leaving_is_told_within_the_exit_time_and_the_doubt(answer):
+    """Out of the door and away, at once or after hours, and also after a leaving and a return just now."""
+    for seed in range(100):
+        rng = random.Random(seed)
+        bench = Bench(rng.randrange(WRAP))
+        bench.come_home()
+        for _ in range(rng.randrange(3)):
+            leave(bench)
+            bench.come_home()
+        bench.wait(rng.randrange(0, EXIT_MS))
+        bench.hear(NEAR)
+        left = bench.now
+        while bench.machine.mode == MODE_RF:
+            bench.wait(rng.randrange(1000, 10_000))
+            if bench.machine.in_doubt and answer != "none":
+                bench.machine.located(answer, bench.now % WRAP)
+        assert bench.now - left <= EXIT_MS + DOUBT_MS + 20_000, "and two rounds of listening"
+
+
 class AnyWalk(RuleBasedStateMachine):
     """Against the log of everything heard."""
 
@@ -118,38 +285,65 @@ class AnyWalk(RuleBasedStateMachine):
         self.bench = Bench(start)
         self.log: list[tuple[int, int, int]] = []  # time, counter, rssi
         self.mode = MODE_GPS
-        self.changed_at = -1 << 60
 
-    @rule(ms=st.integers(1, 2 * EXIT_MS) | st.sampled_from([EXIT_MS - 1, EXIT_MS, WINDOW_MS, WRAP // 2, WRAP]))
+    @rule(ms=st.integers(1, 2 * EXIT_MS) | st.sampled_from([EXIT_MS - 1, EXIT_MS, WINDOW_MS, HOUR_MS, WRAP // 2, WRAP]))
     def wait(self, ms: int) -> None:
-        self._judge(self.bench.wait(ms), by_time=True)
+        self._judge(self.bench.wait(ms), "time")
 
-    @rule(rssi=st.integers(-120, -30) | st.sampled_from([ENTRY - 1, ENTRY, EXIT, EXIT - 1]), again=st.booleans())
+    @rule(rssi=st.integers(-120, -30) | st.sampled_from([ENTRY - 1, ENTRY, NEAR, EXIT, EXIT - 1]), again=st.booleans())
     def hear(self, rssi: int, again: bool) -> None:
         changed = self.bench.hear(rssi, again=again)
         self.log.append((self.bench.now, self.bench.counter, rssi))
-        self._judge(changed, by_time=False)
+        self._judge(changed, "beacon")
 
-    def _judge(self, changed: bool, by_time: bool) -> None:
+    @rule()
+    def come_home(self) -> None:
+        for _ in range(BEACONS):
+            self.wait(10_000)
+            self.hear(NEAR, False)
+        assert self.mode == (MODE_OFF if self.mode == MODE_OFF else MODE_RF)
+
+    @rule(at_home=st.sampled_from([True, False, None]))
+    def locate(self, at_home: bool | None) -> None:
+        asked = self.bench.machine.in_doubt
+        changed = self.bench.machine.located(at_home, self.bench.now % WRAP)
+        assert asked or not changed
+        self._judge(changed, at_home)
+
+    @rule(valid=st.sampled_from([True, True, False]))
+    def lease(self, valid: bool) -> None:
+        self._judge(self.bench.machine.lease(valid, self.bench.now % WRAP), "lease")
+
+    def _judge(self, changed: bool, by: object) -> None:
         machine, now = self.bench.machine, self.bench.now
         assert changed == (machine.mode != self.mode), "a change is told, and nothing else is"
+        assert not machine.in_doubt or machine.mode == MODE_RF
         if not changed:
             return
-        self.mode = machine.mode
-        if machine.mode == MODE_RF:
-            assert not by_time
+        was, self.mode = self.mode, machine.mode
+        if by == "lease":
+            assert machine.reason == MODE_BY_LEASE and MODE_OFF in (was, self.mode)
+        elif machine.mode == MODE_RF:
+            assert by == "beacon" and was == MODE_GPS
             near = {counter for t, counter, rssi in self.log if rssi >= ENTRY and now - t <= WINDOW_MS}
-            assert len(near) >= BEACONS and machine.reason == MODE_BY_BEACON
+            run = {counter for t, counter, rssi in self.log if rssi >= EXIT and now - t <= 2 * HOUR_MS}
+            assert (len(near) >= BEACONS or len(run) >= 10) and machine.reason == MODE_BY_BEACON
         else:
-            assert not [t for t, _, rssi in self.log if rssi >= EXIT and now - t < EXIT_MS - 10_000]
+            assert was == MODE_RF
             # It looks every ten seconds of a wait, so by then it was at least this long.
-            assert self.log and max(t for t, _, rssi in self.log if rssi >= EXIT) <= now - EXIT_MS
-        self.changed_at = now
+            assert max(t for t, _, rssi in self.log if rssi >= EXIT) <= now - EXIT_MS
+            silent = now - self.log[-1][0] >= EXIT_MS
+            if by is True:
+                assert silent and machine.reason == MODE_BY_UNIT_SILENT
+            elif by is False:
+                assert machine.reason == (MODE_BY_SILENCE if silent else MODE_BY_WEAK)
+            else:
+                assert machine.reason == MODE_BY_DOUBT
 
     @invariant()
     def never_in_rf_mode_without_a_beacon_for_long(self) -> None:
         if self.mode == MODE_RF:
-            assert max(t for t, _, rssi in self.log if rssi >= EXIT) > self.bench.now - EXIT_MS
+            assert self.log[-1][0] > self.bench.now - EXIT_MS - DOUBT_MS - 10_000
 
 
 TestAnyWalk = AnyWalk.TestCase
