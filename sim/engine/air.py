@@ -27,6 +27,7 @@ class _Radio:
     device: Device
     jitter_key: int
     segments: list[tuple[int, int, bytes]] = field(default_factory=list)  # (since ms, interval ms or 0, advertisement)
+    asleep: tuple[int, int, bytes] | None = None  # what it goes on advertising when it wakes
     scan_from_ms: int = 0
     scan_until_ms: int = -1
     interval_ms: int = 0
@@ -133,9 +134,22 @@ class Air:
         for _, pair in self._peers[device.name]:
             pair.filled_ms[device.name] = t_ms
 
+    def sleep(self, device: Device, t_ms: int, kind: int) -> None:
+        """The device sleeps (1 light, 2 deep) or is awake again (0): meanwhile its radio is off, and then as it was."""
+        radio = self._radios[device.name]
+        if kind:
+            if radio.segments and radio.segments[-1][1]:
+                radio.asleep = radio.segments[-1]
+                radio.segments.append((t_ms, 0, b""))
+        elif radio.asleep is not None:
+            _, interval_ms, advertisement = radio.asleep
+            radio.asleep = None
+            radio.segments.append((t_ms, interval_ms, advertisement))
+
     def silence(self, device: Device, t_ms: int) -> None:
         """The device's radio lost its processor."""
         radio = self._radios[device.name]
+        radio.asleep = None
         radio.segments.append((t_ms, 0, b""))
         radio.scan_until_ms = min(radio.scan_until_ms, t_ms)
 

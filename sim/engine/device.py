@@ -10,6 +10,8 @@ from sim.engine.wire import ITEM_HEAD, RUN_HEAD, Item, Yield, pack_run
 from sim.silicon import _channels as ch
 
 _BODY_MAX = ch.RUN_MAX - RUN_HEAD
+_OUTLIVE = (ch.PIN_IN, ch.ADC_IN, ch.POWER, ch.CRASH)  # what comes whether the processor lives or not
+CRASH_WORDS = "the scenario lets it crash"  # of an exception that is wanted
 _RESET_MS = 300  # power-up of an ESP32 to its application: ROM and second-stage boot loader (our judgement)
 
 
@@ -30,6 +32,7 @@ class Device:
         self._began_ms = 0
         self.running = True  # a new process announces itself with a YIELD
         self.lives = 0
+        self.is_off = False  # no supply, and no process
         self.crashes: list[str] = []
         self._application = application
         self._zygote = zygote
@@ -48,6 +51,8 @@ class Device:
         """When it acts next: its own timer or its first input. While it runs: when that run began."""
         if self.running:
             return self._began_ms
+        if self.is_off:
+            return next((t_ms for (t_ms, *_), item in self._inbox if item.channel == ch.POWER and item.payload[0]), ch.NEVER)
         return min(self.wake_ms, self._inbox[0][0][0]) if self._inbox else self.wake_ms
 
     def push(self, t_ms: int, channel: int, sub: int, payload: bytes) -> None:
@@ -98,16 +103,41 @@ class Device:
 
     def reboot(self, cause: int) -> None:
         """Start its next life with what its flash holds."""
+        self._end()
+        self._begin(cause)
+
+    def power_off(self) -> None:
+        """Its supply has failed: no process, and nothing to do until an input says that there is power again."""
+        self._end()
+        self.is_off = True
+        self.running = False
+        self.wake_ms = ch.NEVER
+        self._inbox = [entry for entry in self._inbox if entry[1].channel in _OUTLIVE]
+
+    def power_up(self) -> None:
+        """The power is back, at the time that the input says."""
+        self.now_ms = max(self.now_ms, self.activity_ms)
+        self.horizon_ms = max(self.horizon_ms, self.now_ms)
+        self.is_off = False
+        self._begin(1)
+
+    def _end(self) -> None:
         self.process.close()
         if self.running:
             # It died on the way to its horizon, nobody knows where: all of that way is lived, so that what it recorded there
             # is not dated after what it records next.
             self.now_ms = max(self.now_ms, self.horizon_ms)
-        self.now_ms += _RESET_MS
         self._sent = []
+
+    def _begin(self, cause: int) -> None:
+        self.now_ms += _RESET_MS
         # Pins and voltages of the time to come; what they did until now is seen in what they are when it starts.
-        kept = (entry for entry in self._inbox if entry[1].channel in (ch.PIN_IN, ch.ADC_IN))
-        self._inbox = [entry for entry in kept if entry[1].t_ms >= self.now_ms]
+        kept = (entry for entry in self._inbox if entry[1].channel in _OUTLIVE)
+        self._inbox = [entry for entry in kept if entry[1].t_ms >= self.now_ms or self._still_counts(entry[1])]
         self.wake_ms = self._began_ms = self.now_ms
         self.process = self._boot(cause)
         self.running = True
+
+    def _still_counts(self, item: Item) -> bool:
+        # A supply that fails while it starts.
+        return item.channel == ch.POWER and not item.payload[0] and item.t_ms >= self.now_ms - _RESET_MS

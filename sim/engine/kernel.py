@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sim.engine.air import Air
-from sim.engine.device import Device
+from sim.engine.device import CRASH_WORDS, Device
 from sim.engine.net import Network
 from sim.engine.process import Zygote
 from sim.engine.wire import Item
@@ -30,6 +30,10 @@ class Circuit(Protocol):
 
     def output(self, item: Item) -> None:
         """The device did something to a pin, a port or a network interface."""
+        ...
+
+    def stopped(self, t_ms: int) -> None:
+        """The device's processor has no power: its outputs are at rest."""
         ...
 
     def restarted(self, t_ms: int) -> None:
@@ -192,6 +196,11 @@ class Kernel:
 
     def _run(self, device: Device, horizon_ms: int, clear_ms: int) -> None:
         self.runs += 1
+        if device.is_off:
+            device.power_up()
+            self._circuits[device.name].restarted(device.now_ms)
+            self._listen(device)
+            return
         try:
             device.run(horizon_ms, clear_ms)
         except BrokenPipeError:
@@ -220,27 +229,43 @@ class Kernel:
             self._air.scan(device, t_ms, payload)
         elif channel == ch.SOCK_OUT:
             self._network.output(device, t_ms, sub, payload)
+        elif channel == ch.SLEEP:
+            self._air.sleep(device, t_ms, sub)
+            if sub == 2:
+                self._network.disconnect(device)
+        elif channel == ch.CRASHED:
+            self._crashed(device, payload.decode("utf-8", "replace"))
+            return
         elif channel == ch.RESET:
             self._reset(device, t_ms, payload[0])
-        else:
-            self._circuits[device.name].output(item)
+            return
+        self._circuits[device.name].output(item)
 
     def _reset(self, device: Device, t_ms: int, cause: int) -> None:
         self._selector.unregister(device.process)
         self._network.disconnect(device)
         self._air.silence(device, t_ms)
+        if cause == ch.POWER_LOST:
+            device.power_off()
+            self._circuits[device.name].stopped(t_ms)
+            return
         device.reboot(cause)
         self._circuits[device.name].restarted(device.now_ms)
         self._listen(device)
 
     def _died(self, device: Device, reason: str) -> None:
-        """Its process ended without having said why: a crash of the interpreter or an uncaught exception."""
+        """Its process ended without having said why: a crash of the interpreter."""
+        self._crashed(device, reason)
+        self._reset(device, device.now_ms, 2)
+
+    def _crashed(self, device: Device, reason: str) -> None:
+        if CRASH_WORDS in reason:
+            return  # what the scenario wanted
         log = device.folder / "console.log"
         tail = log.read_text("utf-8", "replace")[-2000:] if log.exists() else ""
         device.crashes.append(f"{device.name} at {device.now_ms} ms: {reason}\n{tail}".strip())
         if len(device.crashes) >= CRASHES_MAX:
             raise DeviceBroken(device.crashes[-1])
-        self._reset(device, device.now_ms, 2)
 
     def _portrait(self) -> str:
         lines = [f"no device can run to {self._limit_ms} ms"]

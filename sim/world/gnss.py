@@ -17,8 +17,9 @@ The noise and its autocorrelation: `hashing.Noise`.
 import math
 
 from .hashing import Noise, bits, stream, uniform
-from .sentences import GSA_MODE, Sentences
+from .sentences import GSA_MODE, Sentences, sentence
 from .sky import Sky
+from .trouble import Reception
 from .wearer import Truth
 
 BOOT_MS = 350  # nothing is printed before this
@@ -28,6 +29,12 @@ CANYON_SIGMA_M, CANYON_TAU_MS = (8.0, 15.0), 60_000
 BIAS_SIGMA_M, BIAS_TAU_MS = 1.0, 1_200_000
 JUMP_M, JUMP_EVERY_MS, JUMP_CHANCE = (20.0, 50.0), 60_000, 0.19
 INDOOR_M, INDOOR_TAU_MS, INDOOR_BLOCK_MS, INDOOR_CHANCE = (20.0, 80.0), 120_000, 90_000, 0.2
+JAM_LOST_DB = 18  # C/N0 that far down, no fix is held: about 20 dB-Hz is left of 38 (our judgement; falls of 10-25 dB are told)
+SPOOF_LOCK_MS = 5_000  # a stronger signal takes a receiver over within this (our judgement)
+_WEEKS_1024_MS = 1024 * 7 * 86_400_000
+# What `says` stands for: the shift of the date that is printed. A rollover is 1024 weeks.
+_DATE_SHIFT_MS = {"rollover": -_WEEKS_1024_MS, "future": 2 * _WEEKS_1024_MS}
+_EPOCH_1980_MS = 315_964_800_000
 _LAT_PER_M = 1 / 111_195.0
 
 
@@ -56,8 +63,17 @@ class Receiver:
             return round(15_000 + 7_000 * draw)
         return round(1_000 + 900 * draw)
 
-    def has_fix(self, t_utc_ms: int, truth: Truth, on_since_ms: int, last_fix_age_ms: int | None) -> bool:
+    def has_fix(
+        self, t_utc_ms: int, truth: Truth, on_since_ms: int, last_fix_age_ms: int | None, wrong: Reception | None = None
+    ) -> bool:
         """Whether the epoch of these arguments is valid (the arguments of `epoch`)."""
+        if wrong is not None:
+            if wrong.silent or wrong.garbage:
+                return False
+            if wrong.false_m is not None:
+                return t_utc_ms - on_since_ms >= SPOOF_LOCK_MS
+            if wrong.loss_db >= JAM_LOST_DB:
+                return False
         if truth.indoors:
             if last_fix_age_ms is None or last_fix_age_ms > HOT_MS:
                 return False
@@ -101,20 +117,36 @@ class Receiver:
         angle = math.tau * (z >> 48) / 65536
         return size * math.cos(angle), size * math.sin(angle)
 
-    def epoch(self, t_utc_ms: int, truth: Truth, on_since_ms: int, last_fix_age_ms: int | None) -> bytes:
+    def epoch(
+        self, t_utc_ms: int, truth: Truth, on_since_ms: int, last_fix_age_ms: int | None, wrong: Reception | None = None
+    ) -> bytes:
         """The sentences of the epoch at t_utc_ms (UTC since 1970; the receiver's are at whole seconds).
 
         `on_since_ms`: when the receiver was switched on, same clock. `last_fix_age_ms`: how long before t_utc_ms this receiver
-        last had a valid fix, None if never (cold). Empty while it boots.
+        last had a valid fix, None if never (cold). Empty while it boots. `wrong`: what is done to what it hears.
         """
         if t_utc_ms - on_since_ms < BOOT_MS:
             return b""
+        loss_db, says = 0, ""
         state = GSA_MODE["inside"] if truth.indoors else GSA_MODE["canyon"] if truth.canyon > 0.3 else GSA_MODE["open"]
+        if wrong is not None:
+            if wrong.silent:
+                return b""
+            if wrong.garbage:
+                return self._garbage(t_utc_ms)
+            loss_db, says = wrong.loss_db, wrong.says
+            if wrong.false_m is not None:
+                state = GSA_MODE["false"]
         satellites = self._sky.at(t_utc_ms)
-        if not self.has_fix(t_utc_ms, truth, on_since_ms, last_fix_age_ms):
+        if not self.has_fix(t_utc_ms, truth, on_since_ms, last_fix_age_ms, wrong):
             clock = last_fix_age_ms is not None  # it keeps the time while its backup supply is on
-            return self._sentences.without_fix(t_utc_ms, clock, state, satellites, self.rates)
+            return self._sentences.without_fix(t_utc_ms, clock, state, satellites, self.rates, loss_db)
         east, north = self.error_m(t_utc_ms, truth.indoors, truth.canyon)
+        if wrong is not None:
+            if wrong.false_m is not None:
+                east, north = wrong.false_m
+            worse = 1 + loss_db / 6  # a weak signal is a noisy one
+            east, north = east * worse, north * worse
         lat = truth.lat + north * _LAT_PER_M
         lon = truth.lon + east * _LAT_PER_M / math.cos(truth.lat * 0.017453292519943295)
         up = self._height.at(t_utc_ms)[0]
@@ -122,4 +154,30 @@ class Receiver:
         speed = abs(truth.speed_mps + ds * (0.08 + 0.25 * truth.canyon + (0.4 if truth.indoors else 0.0)))
         course = (truth.course_deg + dc * min(60.0, 4.0 / (truth.speed_mps + 0.05))) % 360
         height = 62.0 + 3.5 * up
-        return self._sentences.with_fix(t_utc_ms, lat, lon, height, speed, course, state, satellites, self.rates)
+        if says:
+            lat, lon, t_utc_ms, state, leap = self._sentinel(says, lat, lon, t_utc_ms, state)
+            data = self._sentences.with_fix(t_utc_ms, lat, lon, height, speed, course, state, satellites, self.rates, loss_db)
+            return _as_leap_second(data) if leap else data
+        return self._sentences.with_fix(t_utc_ms, lat, lon, height, speed, course, state, satellites, self.rates, loss_db)
+
+    def _sentinel(self, says: str, lat: float, lon: float, t_utc_ms: int, state: int) -> tuple[float, float, int, int, bool]:
+        if says == "zero_position":
+            return 0.0, 0.0, t_utc_ms, state, False
+        if says == "year_1980":
+            return lat, lon, _EPOCH_1980_MS + t_utc_ms % 86_400_000, state, False
+        if says == "leap_second":
+            # The second after 23:59:59 is 23:59:60 of the same day; the receiver prints it in place of the next 00:00:00.
+            leap = t_utc_ms % 86_400_000 < 1000
+            return lat, lon, t_utc_ms - 1000 if leap else t_utc_ms, state, leap
+        return lat, lon, t_utc_ms + _DATE_SHIFT_MS[says], state, False
+
+    def _garbage(self, t_utc_ms: int) -> bytes:
+        """As from a line with a wrong speed: bytes of any value, among them the signs that begin and end sentences."""
+        out = b"".join(bits(self._key, t_utc_ms * 64 + i).to_bytes(8, "little") for i in range(40))
+        return out[:160] + b"$GNRMC" + out[160:] + b"\r\n"
+
+
+def _as_leap_second(data: bytes) -> bytes:
+    """Every sentence of the epoch at 23:59:59, said of 23:59:60."""
+    lines = data.decode("ascii").split("\r\n")[:-1]
+    return "".join(sentence(line[1:].partition("*")[0].replace("235959.", "235960.", 1)) for line in lines).encode("ascii")

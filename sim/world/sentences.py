@@ -10,12 +10,15 @@ from datetime import UTC, datetime
 from .hashing import uniform
 from .sky import Satellite
 
-GSA_MODE = {"open": 0, "canyon": 1, "inside": 2}  # the kinds of sky a block's text is kept for
+GSA_MODE = {"open": 0, "canyon": 1, "inside": 2, "false": 3}  # the kinds of sky a block's text is kept for
 # dB lost on the ankle, and how far off the strength may be, by kind of sky; a canyon hides what is low, and what
-# stands across the street below 60°; a roof weakens all; the leg hides a third of the horizon up to 45°.
-_LOSS = (3.0, 6.0, 19.0)
-_SPREAD = (2.5, 5.0, 6.0)
-_MASK_DEG = (10, 25, 15)
+# stands across the street below 60°; a roof weakens all but what a window lets in; the leg hides a third of the horizon up
+# to 45°; a false signal comes from one place, all satellites alike and none hidden.
+_LOSS = (3.0, 6.0, 19.0, 0.0)
+_SPREAD = (2.5, 5.0, 6.0, 0.8)
+_MASK_DEG = (10, 25, 15, 0)
+_WINDOW_DB = 9.0  # lost by what comes through a window: between 15 and 50 degrees of elevation, an eighth of the horizon
+_FALSE_DBHZ = 46.0
 _USABLE_DBHZ = 22.0
 _BLOCK_MS = 30_000  # divides sky.BLOCK_MS, so that a block has one sky
 
@@ -35,7 +38,7 @@ def sentence(body: str) -> str:
 class Sentences:
     def __init__(self, key: int) -> None:
         self._key = key
-        self._kept: dict[tuple[int, int, bool], tuple[str, str, int, float]] = {}
+        self._kept: dict[tuple[int, int, bool, int], tuple[str, str, int, float]] = {}
         self._last_day = (-1, "")
 
     def with_fix(
@@ -49,9 +52,10 @@ class Sentences:
         state: int,
         satellites: tuple[Satellite, ...],
         rates: dict[str, int],
+        loss_db: int = 0,
     ) -> bytes:
-        """An epoch with a fix. `state` is a GSA_MODE; `rates` as in `gnss.Receiver`."""
-        gsa, gsv, used, hdop = self._block(t_utc_ms, state, True, satellites)
+        """An epoch with a fix. `state` is a GSA_MODE; `rates` as in `gnss.Receiver`; `loss_db` off every satellite."""
+        gsa, gsv, used, hdop = self._block(t_utc_ms, state, True, satellites, loss_db)
         clock, date = self._clock(t_utc_ms)
         where = f"{_angle(lat, 2)},{'N' if lat >= 0 else 'S'},{_angle(lon, 3)},{'E' if lon >= 0 else 'W'}"
         knots = speed_mps * 1.9438445
@@ -70,10 +74,16 @@ class Sentences:
         return out.encode("ascii")
 
     def without_fix(
-        self, t_utc_ms: int, knows_time: bool, state: int, satellites: tuple[Satellite, ...], rates: dict[str, int]
+        self,
+        t_utc_ms: int,
+        knows_time: bool,
+        state: int,
+        satellites: tuple[Satellite, ...],
+        rates: dict[str, int],
+        loss_db: int = 0,
     ) -> bytes:
         """An epoch without a fix: RMC V, GGA quality 0, GSA 1."""
-        gsa, gsv, _, _ = self._block(t_utc_ms, state, False, satellites)
+        gsa, gsv, _, _ = self._block(t_utc_ms, state, False, satellites, loss_db)
         clock, date = self._clock(t_utc_ms) if knows_time else ("", "")
         n = t_utc_ms // 1000
         out = ""
@@ -98,25 +108,32 @@ class Sentences:
         s, ms = divmod(ms, 1000)
         return f"{s // 3600:02d}{s // 60 % 60:02d}{s % 60:02d}.{ms:03d}", date
 
-    def _block(self, t_utc_ms: int, state: int, fix: bool, satellites: tuple[Satellite, ...]) -> tuple[str, str, int, float]:
+    def _block(
+        self, t_utc_ms: int, state: int, fix: bool, satellites: tuple[Satellite, ...], loss_db: int
+    ) -> tuple[str, str, int, float]:
         """(GSA text, GSV text, satellites used, HDOP) of a block."""
         block = t_utc_ms // _BLOCK_MS
-        kept = self._kept.get((block, state, fix))
+        kept = self._kept.get((block, state, fix, loss_db))
         if kept is None:
             if len(self._kept) > 16:
                 self._kept.clear()
-            kept = self._kept[block, state, fix] = self._text(block, state, fix, satellites)
+            kept = self._kept[block, state, fix, loss_db] = self._text(block, state, fix, satellites, loss_db)
         return kept
 
-    def _text(self, block: int, state: int, fix: bool, satellites: tuple[Satellite, ...]) -> tuple[str, str, int, float]:
+    def _text(
+        self, block: int, state: int, fix: bool, satellites: tuple[Satellite, ...], loss_db: int
+    ) -> tuple[str, str, int, float]:
         heard: list[tuple[Satellite, int]] = []
         used: list[Satellite] = []
         axis = uniform(self._key, -1 - block // 4, 0.0, math.tau)  # the way the street runs, or the leg is, for two minutes
         for s in satellites:
             draw = uniform(self._key, block * 256 + s.number + (64 if s.talker == "BD" else 0), -1.0, 1.0)
-            strength = s.strength - _LOSS[state] + draw * _SPREAD[state]
             turn = math.radians(s.azimuth) - axis
-            behind_leg = math.cos(turn) > 0.5 and s.elevation < 45
+            loss = _LOSS[state]
+            if state == GSA_MODE["inside"] and 15 <= s.elevation <= 50 and abs(math.sin(turn)) > 0.92:
+                loss = _WINDOW_DB
+            strength = (_FALSE_DBHZ if state == GSA_MODE["false"] else s.strength) - loss + draw * _SPREAD[state] - loss_db
+            behind_leg = math.cos(turn) > 0.5 and s.elevation < 45 and state != GSA_MODE["false"]
             across = state == GSA_MODE["canyon"] and abs(math.sin(turn)) > 0.5 and s.elevation < 60
             hidden = behind_leg or across or s.elevation < _MASK_DEG[state]
             if hidden:

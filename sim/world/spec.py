@@ -8,8 +8,10 @@ from typing import Literal
 
 Travel = Literal["walk", "bus", "car"]
 PhysicalKind = Literal[
-    "strap_cut", "strap_closed", "tag_dropped", "tag_picked_up", "charger_on", "charger_off", "mains_off", "mains_on"
-]
+    "strap_cut", "strap_closed", "tag_dropped", "tag_picked_up", "charger_on", "charger_off", "mains_off", "mains_on",
+    "case_opened", "case_closed", "tag_crash", "unit_opened", "unit_closed", "unit_moved", "unit_off", "unit_on", "unit_crash",
+]  # fmt: skip
+TroubleKind = Literal["jam", "spoof", "shield", "receiver_dead", "receiver_says", "modem_dead", "motion_stuck"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Person:
     deviations: tuple[Deviation, ...] = ()
     events: tuple[PhysicalEvent, ...] = ()
     charging: Charging | None = None
+    battery: float = 0.97  # of the tag's cell, at the start
+    unit_battery: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,30 @@ class CoverageLoss:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something done to a wearer's tag (None: to every tag) from `from_ms` until `until_ms` (exclusive).
+
+    `how`: receiver_dead "silent" or "garbage"; receiver_says a sentinel; motion_stuck "moving" or "still". A jam falls to
+    `fall_db` within `ramp_ms`; with a radius only around a place. A spoof shows a place `jump_m` away at `bearing_deg`, and
+    away from there at `drift_mps`.
+    """
+
+    kind: TroubleKind
+    wearer_id: str | None
+    from_ms: int
+    until_ms: int
+    how: str = ""
+    lat: float = 0.0
+    lon: float = 0.0
+    radius_m: float = 0.0
+    fall_db: float = 0.0
+    ramp_ms: int = 0
+    jump_m: float = 0.0
+    drift_mps: float = 0.0
+    bearing_deg: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class WorldSpec:
     seed: int
     start_utc_ms: int
@@ -107,6 +135,7 @@ class WorldSpec:
     people: tuple[Person, ...] = ()
     coverage_holes: tuple[CoverageHole, ...] = field(default=())
     coverage_losses: tuple[CoverageLoss, ...] = field(default=())
+    troubles: tuple[Trouble, ...] = field(default=())
 
     def world_spec(self) -> "WorldSpec":
         return self

@@ -13,6 +13,7 @@ from .hashing import Noise, stream
 from .sky import Sky
 from .spec import PhysicalEvent, WorldSpec
 from .town import Place, Town, build_town
+from .trouble import Reception, Troubles
 from .wearer import Truth, Wearer
 
 _ROOM_LAT, _ROOM_LON = 2.5 / 111_195.0, 2.5 / 70_000.0
@@ -26,7 +27,7 @@ class HasWorldSpec(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HomeUnit:
-    """A home unit stands in its wearer's home. Position in degrees; `place` is the home's name."""
+    """A home unit stands in its wearers' home; `wearer_id` is the first of them. Degrees; `place` is the home's name."""
 
     name: str
     wearer_id: str
@@ -47,12 +48,14 @@ class World:
         self.town: Town = build_town(spec.town_seed, spec.centre, spec.size_m)
         self.wearers: dict[str, Wearer] = {p.id: Wearer(spec, p, self.town) for p in spec.people}
         self.cellular = Cellular(spec.seed, spec.coverage_holes)
+        self.troubles = Troubles(spec.troubles)
         self._sky = Sky(spec.seed)
         self._rooms = {w.tag: Noise(stream(spec.seed, "rooms", w.tag), 900_000) for w in self.wearers.values()}
         self._by_tag = {w.tag: w for w in self.wearers.values()}
-        self.home_units: dict[str, HomeUnit] = {
-            w.home_unit: self._stand(w.home_unit, w) for w in self.wearers.values() if w.home_unit is not None
-        }
+        self.home_units: dict[str, HomeUnit] = {}
+        for w in self.wearers.values():
+            if w.home_unit is not None and w.home_unit not in self.home_units:
+                self.home_units[w.home_unit] = self._stand(w.home_unit, w)
 
     def _stand(self, name: str, wearer: Wearer) -> HomeUnit:
         lat, lon = self.town.latlon(wearer.home)
@@ -78,6 +81,10 @@ class World:
         """The next time the wearer's way of moving changes; until then a stay is a stay."""
         return self.wearers[wearer_id].next_change(t_ms)
 
+    def household(self, home_unit: str) -> list[Wearer]:
+        """Whose home unit it is, in the order of the scenario."""
+        return [w for w in self.wearers.values() if w.home_unit == home_unit]
+
     def place(self, name: str) -> Place:
         return self.town.place(name)
 
@@ -91,8 +98,22 @@ class World:
         for loss in self.spec.coverage_losses:
             if loss.from_ms <= t_ms < loss.until_ms and loss.wearer_id in (None, wearer.id):
                 return False
+        for kind in ("shield", "modem_dead"):
+            if self.troubles.now(kind, wearer.id, t_ms):
+                return False
         truth = wearer.truth(t_ms)
         return self.cellular.in_coverage(truth.lat, truth.lon, truth.indoors, t_ms)
+
+    def reception(self, tag: str, truth: Truth, t_ms: int) -> Reception | None:
+        """What is wrong with what the tag's receiver hears; None when nothing is."""
+        return self.troubles.reception(self._by_tag[tag].id, truth.lat, truth.lon, t_ms)
+
+    def is_moving(self, tag: str, t_ms: int, above_mps: float) -> bool:
+        """What the tag's motion sensor says."""
+        wearer = self._by_tag[tag]
+        if stuck := self.troubles.now("motion_stuck", wearer.id, t_ms):
+            return stuck.how == "moving"
+        return wearer.truth(t_ms).speed_mps > above_mps
 
     def physical_events(self, from_ms: int, until_ms: int) -> list[PhysicalEvent]:
         """All that is done to devices in [from_ms, until_ms), in order of time: strap, drop, charger, mains."""
@@ -104,7 +125,10 @@ class World:
 
         At home the wearer goes about the rooms (2.5 m each way, over a quarter of an hour): too little for a map, not for radio.
         """
-        truth = self._by_tag[tag].truth(t_ms)
+        wearer = self._by_tag[tag]
+        if self.troubles.now("shield", wearer.id, t_ms):
+            return None
+        truth = wearer.truth(t_ms)
         unit = self.home_units[home_unit]
         lat, lon = truth.lat, truth.lon
         if truth.indoors and truth.place is not None:

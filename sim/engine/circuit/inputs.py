@@ -4,8 +4,9 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from sim.engine.device import Device
+from sim.engine.device import CRASH_WORDS, Device
 from sim.silicon import _channels as ch
+from sim.world.energy import BROWN_OUT_MV, POWER_BACK_MV
 
 _ASK_MS = 600_000  # the world is asked for this much at a time: asking costs more than keeping
 
@@ -52,7 +53,15 @@ class Voltage:
     through the moment that it is about, however far the host happens to be.
     """
 
-    def __init__(self, device: Device, pin: int, every_ms: int, microvolts: Callable[[int], int]) -> None:
+    def __init__(
+        self,
+        device: Device,
+        pin: int,
+        every_ms: int,
+        microvolts: Callable[[int], int],
+        on_tick: Callable[[int, int], None] = lambda t_ms, microvolts: None,
+    ) -> None:
+        self._on_tick = on_tick  # (when it is told, its value)
         self._device = device
         self._pin = pin
         self._every_ms = every_ms
@@ -71,6 +80,7 @@ class Voltage:
             if value != self._told:
                 self._told = value
                 self._tell(self._next_ms)
+            self._on_tick(self._next_ms, value)
             self._next_ms += self._every_ms
         return upto_ms
 
@@ -79,3 +89,56 @@ class Voltage:
 
     def _tell(self, t_ms: int) -> None:
         self._device.push(max(t_ms, self._device.horizon_ms + 1), ch.ADC_IN, self._pin, struct.pack("<I", self._told))
+
+
+class Supply:
+    """Whether the device has power at all: a switch by somebody's hand, and a cell that may be empty."""
+
+    def __init__(self, device: Device, changes: Callable[[int, int], Iterable[tuple[int, int]]] = lambda *_: ()) -> None:
+        self._device = device
+        self._changes = changes
+        self._asked_ms = 0
+        self._ahead: deque[tuple[int, int]] = deque()
+        self._switched_on = True
+        self._has_charge = True
+
+    @property
+    def is_on(self) -> bool:
+        return self._switched_on and self._has_charge
+
+    def fill(self, upto_ms: int) -> None:
+        """Tell what is done to the switch up to a time."""
+        while self._asked_ms <= upto_ms:
+            self._ahead.extend(self._changes(self._asked_ms, self._asked_ms + _ASK_MS))
+            self._asked_ms += _ASK_MS
+        while self._ahead and self._ahead[0][0] <= upto_ms:
+            t_ms, on = self._ahead.popleft()
+            was_on = self.is_on
+            self._switched_on = bool(on)
+            self._tell(t_ms, was_on)
+
+    def cell(self, t_ms: int, millivolts: int) -> None:
+        """What the cell gives from t_ms on. The brown-out detector lets go at a higher voltage than it bites at."""
+        was_on = self.is_on
+        self._has_charge = millivolts >= (BROWN_OUT_MV if self._has_charge else POWER_BACK_MV)
+        self._tell(t_ms, was_on)
+
+    def _tell(self, t_ms: int, was_on: bool) -> None:
+        if self.is_on != was_on:
+            self._device.push(max(t_ms, self._device.horizon_ms + 1), ch.POWER, 0, bytes([self.is_on]))
+
+
+class Moments:
+    """An input at each moment that the world gives: the crashes that a scenario wants."""
+
+    def __init__(self, device: Device, channel: int, changes: Callable[[int, int], Iterable[tuple[int, int]]]) -> None:
+        self._device = device
+        self._channel = channel
+        self._changes = changes
+        self._asked_ms = 0
+
+    def fill(self, upto_ms: int) -> None:
+        while self._asked_ms <= upto_ms:
+            for t_ms, _ in self._changes(self._asked_ms, self._asked_ms + _ASK_MS):
+                self._device.push(max(t_ms, self._device.horizon_ms + 1), self._channel, 0, CRASH_WORDS.encode())
+            self._asked_ms += _ASK_MS

@@ -1,9 +1,14 @@
-"""An A7670 modem on a UART with a power key: answers the AT commands of our driver, registers, and carries PPP."""
+"""An A7670 modem on a UART with a power key: answers the AT commands of our driver, registers, and carries PPP.
+
+With AT+CSCLK=1 it sleeps while DTR is high and nothing is sent: registered, connected, and its UART deaf.
+"""
 
 from collections.abc import Callable
 
+from sim.engine.circuit.cell import Cell
 from sim.engine.device import Device
 from sim.silicon import _channels as ch
+from sim.world.energy import MODEM_BURST_MS, MODEM_TAIL_MS, MODEM_UPLINK_BPS
 
 _BOOT_MS = 8_000  # power key to the first answer (A7670 Hardware Design V1.04, table 8)
 _ANSWER_MS = 20
@@ -13,7 +18,8 @@ _KEY_OFF_MS = 2_500
 
 
 class ModemChip:
-    """`covered(t_ms)`: whether there is a network; `registration_ms(t_ms)`: how long it takes to be let in."""
+    """`covered(t_ms)`: whether there is a network; `registration_ms(t_ms)`: how long it takes to be let in; `dead(t_ms)`:
+    whether it answers nobody. `cell` is told what it draws."""
 
     def __init__(
         self,
@@ -21,11 +27,18 @@ class ModemChip:
         uart: int,
         covered: Callable[[int], bool],
         registration_ms: Callable[[int], int],
+        cell: Cell,
+        dead: Callable[[int], bool] = lambda t_ms: False,
     ) -> None:
         self._device = device
         self._uart = uart
         self._covered = covered
         self._registration_ms = registration_ms
+        self._cell = cell
+        self._dead = dead
+        self._may_sleep = False
+        self._dtr = False
+        self._connected_until_ms = 0
         self._pressed_ms = -1
         self._on_since_ms = -1
         self._registered_ms = ch.NEVER
@@ -43,20 +56,48 @@ class ModemChip:
             held_ms = t_ms - self._pressed_ms
             self._pressed_ms = -1
             if self.is_on and held_ms >= _KEY_OFF_MS:
-                self.off()
+                self.off(t_ms)
             elif not self.is_on and held_ms >= _KEY_ON_MS:
                 self._on_since_ms = t_ms
                 self._registered_ms = ch.NEVER
                 self._line = b""
+                self._may_sleep = False
+                self._cell.set(t_ms, "modem", "starting")
 
-    def off(self) -> None:
+    def off(self, t_ms: int) -> None:
         self._on_since_ms = -1
         self._data_mode = False
+        self._connected_until_ms = 0
+        self._cell.set(t_ms, "modem", "off")
+
+    def dtr(self, t_ms: int, high: bool) -> None:
+        """The pin that lets it sleep, or wakes it."""
+        self._dtr = high
+        if self.is_on and self._cell.state("modem") in ("idle", "sleep"):
+            self._cell.set(t_ms, "modem", self._rest())
+
+    def sent(self, t_ms: int, n: int) -> None:
+        """n bytes went out by its connection."""
+        if not self.is_on:
+            return
+        burst_ms = MODEM_BURST_MS if t_ms >= self._connected_until_ms else 0
+        self._cell.add(t_ms, "modem.transmitting", burst_ms + 8000 * n // MODEM_UPLINK_BPS)
+        self._connected(t_ms)
+
+    def _connected(self, t_ms: int) -> None:
+        self._connected_until_ms = t_ms + MODEM_TAIL_MS
+        self._cell.set(t_ms, "modem", "connected")
+        self._cell.plan(self._connected_until_ms, "modem", self._rest())
+
+    def _rest(self) -> str:
+        return "sleep" if self._may_sleep and self._dtr else "idle"
 
     def written(self, t_ms: int, data: bytes) -> None:
         """The device wrote to the modem's UART."""
-        if not self.is_on or t_ms < self._on_since_ms + _BOOT_MS:
+        if not self.is_on or t_ms < self._on_since_ms + _BOOT_MS or self._dead(t_ms):
             return
+        if self._may_sleep and self._dtr and not self._data_mode:
+            return  # its UART sleeps
         self._line += data
         while b"\r" in self._line:
             line, _, self._line = self._line.partition(b"\r")
@@ -66,6 +107,7 @@ class ModemChip:
         """The device's PPP interface starts or ends on this UART."""
         if on and self._data_mode and self._covered(t_ms):
             self._device.push(t_ms + _PPP_MS, ch.LINK, ch.NIC_PPP, b"\x01")
+            self._connected(t_ms)
         elif not on:
             self._data_mode = False
 
@@ -77,6 +119,11 @@ class ModemChip:
         elif command.startswith("ATD"):
             self._data_mode = self._is_registered(t_ms)
             text = "\r\nCONNECT 115200\r\n" if self._data_mode else "\r\nNO CARRIER\r\n"
+        elif command == "AT+CSQ":
+            text = f"\r\n+CSQ: {18 if self._covered(t_ms) else 99},99\r\n\r\nOK\r\n"
+        elif command.startswith("AT+CSCLK="):
+            self._may_sleep = command.endswith("=1")
+            text = "\r\nOK\r\n"
         elif command in ("AT", "ATE0") or command.startswith("AT+CGDCONT="):
             text = "\r\nOK\r\n"
         else:
@@ -89,4 +136,5 @@ class ModemChip:
             return False
         if self._registered_ms == ch.NEVER:
             self._registered_ms = max(t_ms, self._on_since_ms + self._registration_ms(self._on_since_ms))
+            self._cell.plan(self._registered_ms, "modem", self._rest())
         return t_ms >= self._registered_ms

@@ -1,5 +1,6 @@
 """An L76K receiver on a UART with a wake-up pin: prints an epoch each second while it is awake."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from sim.engine.device import Device
@@ -33,7 +34,7 @@ class GnssChip(Protocol):
 
 
 class ReceiverChip:
-    def __init__(self, device: Device, uart: int, sky: Sky) -> None:
+    def __init__(self, device: Device, uart: int, sky: Sky, on_first_fix: Callable[[int], None] = lambda epoch_ms: None) -> None:
         self._device = device
         self._uart = uart
         self._sky = sky
@@ -43,6 +44,8 @@ class ReceiverChip:
         self._last_fix_ms = -1
         self._made: list[tuple[int, int, bool]] = []  # (epoch, delivered at, has fix) not yet known to have been printed
         self.epochs = 0
+        self._on_first_fix = on_first_fix
+        self._tracks = False
 
     @property
     def is_on(self) -> bool:
@@ -56,6 +59,7 @@ class ReceiverChip:
             self._on_since_ms = t_ms
             self._next_ms = (t_ms // _EPOCH_MS + 1) * _EPOCH_MS
             self._step_ms = _FIRST_STEP_MS
+            self._tracks = False
             return
         self._on_since_ms = -1
         self._device.drop(lambda item: item.channel == ch.UART_RX and item.sub == self._uart and item.t_ms > t_ms)
@@ -79,6 +83,9 @@ class ReceiverChip:
     def _print(self, epoch_ms: int) -> None:
         age_ms = epoch_ms - self._last_fix_ms if self._last_fix_ms >= 0 else None
         data, has_fix = self._sky.epoch(epoch_ms, self._on_since_ms, age_ms)
+        if has_fix and not self._tracks:
+            self._tracks = True
+            self._on_first_fix(epoch_ms)
         if not data:
             return
         self.epochs += 1

@@ -5,13 +5,13 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware.core.battery import percent
 from sim.engine.circuit.cell import Cell
 from sim.engine.circuit.inputs import Level, Voltage
 from sim.engine.circuit.modem import ModemChip
 from sim.engine.circuit.receiver import ReceiverChip
 from sim.engine.device import Device
 from sim.silicon import _channels as ch
+from sim.world import energy
 from tests.sim.engine.still import answer, inbox, still_device
 
 UART, PIN = 2, 32
@@ -89,7 +89,7 @@ def test_a_receiver_hands_out_only_so_much_at_a_time():
 
 def test_a_modem_answers_its_drivers_dialogue_once_it_has_booted_and_registered():
     device, covered = standing(), [True]
-    modem = ModemChip(device, 1, lambda t_ms: covered[0], lambda t_ms: 12_000)
+    modem = ModemChip(device, 1, lambda t_ms: covered[0], lambda t_ms: 12_000, Cell(energy.TAG, 1.0))
 
     def ask(t_ms: int, command: str) -> str | None:
         before = len(inbox(device))
@@ -125,34 +125,12 @@ def test_a_modem_answers_its_drivers_dialogue_once_it_has_booted_and_registered(
 
 def test_a_command_in_pieces_is_one_command():
     device = standing()
-    modem = ModemChip(device, 1, lambda t_ms: True, lambda t_ms: 0)
+    modem = ModemChip(device, 1, lambda t_ms: True, lambda t_ms: 0, Cell(energy.TAG, 1.0))
     modem.power_key(0, True)
     modem.power_key(100, False)
     for piece in (b"A", b"T\rA", b"TE0", b"\r"):
         modem.written(9000, piece)
     assert [item.payload for item in inbox(device)] == [b"\r\nOK\r\n", b"\r\nOK\r\n"]
-
-
-@given(CUTS, st.lists(st.tuples(st.integers(0, HOUR_MS), st.integers(0, 400)), max_size=8).map(sorted))
-def test_a_cells_voltage_does_not_depend_on_when_it_was_looked_at(cuts: list[int], draws: list[tuple[int, int]]):
-    def ticks(extra: list[int]) -> list[int]:
-        cell = Cell(1000.0, 0.9)
-        moments = sorted([(t, "draw", ma) for t, ma in draws] + [(t, "look", 0) for t in extra])
-        for t_ms, what, ma in moments:
-            cell.draw(t_ms, "load" if what == "draw" else "none", float(ma))
-        return [cell.millivolts(t) for t in range(0, HOUR_MS + 1, Cell.EVERY_MS)]
-
-    assert ticks(cuts) == ticks([])
-
-
-def test_a_cell_gives_what_it_holds_and_takes_what_is_charged():
-    cell = Cell(1000.0, 1.0)
-    cell.draw(0, "load", 500.0)
-    assert percent(cell.millivolts(HOUR_MS)) == 50
-    cell.plan(HOUR_MS, "charger", -1500.0)
-    assert percent(cell.millivolts(HOUR_MS + HOUR_MS // 4)) == 75
-    assert percent(cell.millivolts(3 * HOUR_MS)) == 100
-    assert round(cell.used_mah["load"]) == 1500
 
 
 @given(st.lists(st.tuples(st.integers(1, HOUR_MS), st.integers(0, 1)), max_size=12), CUTS)
