@@ -22,18 +22,30 @@ def run(package):
     gc.threshold(_WHILE_BUILDING)
     store = Store()
     try:
-        main = __import__(package + _which(store, machine), None, None, ("start",))
+        main = _main(package, _which(store, machine))
         application = main.build()
         gc.collect()
         gc.threshold(_NEVER)
         main.start(application)
     except Exception as error:
-        gc.collect()
-        from .core import crash
-        from .core.port import ticks_ms
+        try:
+            gc.collect()
+            from .core import crash
+            from .core.port import ticks_ms
 
-        crash.keep(store, error, min(int(ticks_ms()) // 1000, 65535))
+            crash.keep(store, error, int(ticks_ms()) // 1000)
+        finally:
+            machine.reset()  # with no memory, or a store that fails: starting again matters more than the note
     machine.reset()
+
+
+def _main(package, name):
+    try:
+        return __import__(package + name, None, None, ("start",))
+    except ImportError:
+        if name == ".main":
+            raise
+    return _main(package, ".main")
 
 
 def _which(store, machine):

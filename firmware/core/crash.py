@@ -1,8 +1,8 @@
 """What is left of a crash: where it was, for a record after the restart, and how many there were of late.
 
-Kept as one value in the settings store: u8 crashes in a row, u8 1 when the last is not told yet, u16 seconds that they took,
-u32 CRC-32 of the module's path, u16 line, u16 type of the exception (the low 15 bits of the CRC-32 of its name). A run of
-crashes is one within `WINDOW_S`; a run of `LIMIT` starts the safe application instead.
+Kept as one value in the settings store: u8 crashes in a row, u8 1 when the last is not told yet, u16 seconds from the one
+before to the last, u32 CRC-32 of the module's path, u16 line, u16 type of the exception (the low 15 bits of the CRC-32 of its
+name). `LIMIT` crashes within `WINDOW_S`, from the first to the last, start the safe application instead.
 """
 
 import struct
@@ -21,7 +21,7 @@ _TYPE_MASK = const(0x7FFF)
 
 
 def read(store):
-    """(crashes in a row, not told yet, seconds, path, line, type); zeros when there was none."""
+    """(crashes in a row, not told yet, seconds between the last two, path, line, type); zeros when there was none."""
     blob = store.blob("crash", _SIZE)
     return struct.unpack(_FORMAT, blob) if len(blob) == _SIZE else (0, 0, 0, 0, 0, 0)
 
@@ -42,23 +42,26 @@ def keep_reset(store, uptime_s):
 
 def told(store):
     """The last one is in the journal."""
-    count, _, spent_s, path, line, kind = read(store)
-    store.keep_blob("crash", struct.pack(_FORMAT, count, 0, spent_s, path, line, kind))
+    count, is_new, gap_s, path, line, kind = read(store)
+    if is_new:
+        store.keep_blob("crash", struct.pack(_FORMAT, count, 0, gap_s, path, line, kind))
 
 
 def forget(store):
     """The application has run long enough: the next crash is the first."""
     if read(store)[0]:
-        store.forget("crash")
+        store.forget("crash")  # of one that is not told yet too: what tells it comes first
 
 
 def _note(store, uptime_s, path, line, kind):
-    count, _, spent_s, _, _, _ = read(store)
-    spent_s += uptime_s
-    if spent_s > WINDOW_S:
+    # With a limit of three, the two times between the last three crashes say it all.
+    count, _, gap_s, _, _, _ = read(store)
+    if uptime_s > WINDOW_S:
         count = 0
-        spent_s = min(uptime_s, WINDOW_S)
-    store.keep_blob("crash", struct.pack(_FORMAT, min(count + 1, 255), 1, spent_s, path, min(line, 0xFFFF), kind))
+        uptime_s = WINDOW_S + 1
+    elif count > 1 and gap_s + uptime_s > WINDOW_S:
+        count = 1
+    store.keep_blob("crash", struct.pack(_FORMAT, min(count + 1, 255), 1, uptime_s, path, min(line, 0xFFFF), kind))
 
 
 def place(traceback):

@@ -33,7 +33,7 @@ class Lease:
         return self.from_s <= utc_s < self.until_s
 
     def take(self, number, data):
-        """An ORDER_LEASE's data. A message.* status; anything but DONE leaves the lease as it was."""
+        """An ORDER_LEASE's data. A message.* status; anything but DONE, and an OSError, leave the lease as it was."""
         if len(data) != 12:
             return BAD_FORM
         period, from_s, until_s = struct.unpack("<III", data)

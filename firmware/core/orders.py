@@ -2,9 +2,13 @@
 
 An order comes in authentic sealed messages (`uplink` sees to that), in pieces of ORDER_DATA_MAX bytes which may come in any
 order and more than once. Short ones come in one piece; only a configuration is longer, and its pieces go to flash as they come
-(`slots`). An order whose number is not above the last one's is refused, over a reset too: a lease and a configuration keep
-their number with themselves, in one write; the others have it kept before they are done.
+(`slots`). An order whose number is not above the last one's is refused, over a reset too: a lease, a configuration and a key
+keep their number with themselves, in one write; what must not be done twice has it kept before it is begun.
+
+Kept as one value in the settings store: u32 number, u8 message.* status of the last order that does not keep its own.
 """
+
+import struct
 
 from .message import (
     DONE,
@@ -19,13 +23,16 @@ from .message import (
 
 class Orders:
     """`application.obey(kind, number, data)` does what an order says and gives a message.* status, or None when it will tell
-    by `finished` later (then it calls `begun` first). `data` is the order's own bytes; for a configuration its size: it stands
-    in `slots` as the new blob, and is kept there by the application. `application.ordered(number, status)` records the end.
+    by `finished` later; what must not be done twice it does after `begun`. `data` is the order's own bytes; for a configuration
+    its size: it stands in `slots` as the new blob, and is kept there by the application. `application.ordered(number, status)` records the end.
     """
 
     def __init__(self, store, slots, last, application):
         self._store = store
-        self.last = max(self._kept(), last)
+        blob = store.blob("order", 5)
+        # Of the last order that was kept here.
+        self._kept, self._status = struct.unpack("<IB", blob) if len(blob) == 5 else (0, DONE)
+        self.last = max(self._kept, last)
         self.refused = 0
         self.replayed = 0
         self._told = 0  # the last one that this life has told the end of
@@ -35,9 +42,6 @@ class Orders:
         self._total = 0
         self._missing = 0
         self._here = bytearray(0)  # a byte for each of its pieces
-
-    def _kept(self):
-        return self._store.number("order") & 0xFFFFFFFF
 
     def take(self, body, n):
         """The body of an authentic DOWN message that is no receipt."""
@@ -50,7 +54,7 @@ class Orders:
             if number == self.last and self._told != number:
                 # Done in a former life, which ended before it was told.
                 self._told = number
-                self._application.ordered(number, self._store.number("ordered") if number == self._kept() else DONE)
+                self._application.ordered(number, self._status if number == self._kept else DONE)
                 return
             self.replayed += 1
             return
@@ -70,7 +74,7 @@ class Orders:
             self._missing = max(1, -(-total // ORDER_DATA_MAX))
             self._here = bytearray(self._missing)
             if not self._slots.begin(total):
-                self._finish(number, NO_ROOM)
+                self._fail(number)
                 return
         piece = offset // ORDER_DATA_MAX
         if offset % ORDER_DATA_MAX or len(data) != min(ORDER_DATA_MAX, total - offset):
@@ -79,38 +83,50 @@ class Orders:
         if self._here[piece]:
             return
         if not self._slots.write(offset, data):
-            self._finish(number, NO_ROOM)
+            self._fail(number)
             return
         self._here[piece] = 1
         self._missing -= 1
         if not self._missing:
+            self._drop()
             self._obey(kind, number, total)
 
     def _obey(self, kind, number, data):
-        status = self._application.obey(kind, number, data)
-        if status is not None:
-            self._finish(number, status)
+        try:
+            status = self._application.obey(kind, number, data)
+        except OSError:
+            status = NO_ROOM
+        if status is None:
+            return
+        if status != DONE or number == self._kept:
+            self.finished(number, status)
+        else:
+            self._told = self.last = number
+            self._application.ordered(number, status)
+
+    def _drop(self):
+        self._number = 0
+        self._here = bytearray(0)
+
+    def _fail(self, number):
+        self._drop()
+        self.finished(number, NO_ROOM)
 
     def begun(self, number):
-        """Called by the application before it does something that must not be done twice."""
+        """Called by the application before it does something that must not be done twice. OSError: then it must not."""
         self._keep(number, INTERRUPTED)
 
-    def _finish(self, number, status):
-        self._number = 0
-        if status == DONE:
-            self.last = self._told = number
-            self._application.ordered(number, status)
-        else:
-            self.finished(number, status)
-
     def finished(self, number, status):
-        """An order that was `begun` is done, or will not be: a record says so."""
-        self._keep(number, status)
-        self._told = number
+        """An order that was not done at once is done, or will not be: a record says so."""
+        try:
+            self._keep(number, status)
+        except OSError:
+            pass  # a store that fails now may let a refusal be told again after the next start
         self._application.ordered(number, status)
 
     def _keep(self, number, status):
-        # The status first: a cut between the two leaves an order that comes again, not one that is told wrongly.
-        self._store.keep_number("ordered", status)
-        self._store.keep_number("order", number)
-        self.last = number
+        if number < self.last:
+            return  # a newer one was done meanwhile
+        self.last = self._told = self._kept = number
+        self._status = status
+        self._store.keep_blob("order", struct.pack("<IB", number, status))

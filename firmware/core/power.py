@@ -27,16 +27,24 @@ class Sleeper:
         self.asleep_ms = 0
         self._may_sleep = may_sleep
         self._sleep = sleep
-        queue = asyncio.core._io_queue  # pyright: ignore[reportAttributeAccessIssue]: asyncio's own poll set
-        self._wait = queue.wait_io_event
-        queue.wait_io_event = self._idle
+        core = asyncio.core  # pyright: ignore[reportAttributeAccessIssue]: MicroPython's own
+        self._core = core
+        self._wait = core._io_queue.wait_io_event
+        core._io_queue.wait_io_event = self._idle
 
     def _idle(self, ms):
-        # Instead of asyncio's wait for its streams: `ms` until its next task, -1 when there is none.
-        if (ms < 0 or ms > _WORTH_MS) and self._may_sleep():
+        # Instead of asyncio's wait for its streams: `ms` until its next task, -1 when there is none; then it must not return
+        # before there is one.
+        while ms < 0 or ms > _WORTH_MS:
             self._wait(0)  # what waits already is served first
+            task = self._core._task_queue.peek()
+            if task:
+                ms = max(ticks_diff(task.ph_key, ticks_ms()), 0)
+                if ms <= _WORTH_MS:
+                    break
+            if not self._may_sleep():
+                break
             began = ticks_ms()
-            self._sleep(_LONGEST_MS if ms < 0 else min(ms, _LONGEST_MS))
+            self._sleep(min(ms, _LONGEST_MS) if task else _LONGEST_MS)
             self.asleep_ms += ticks_diff(ticks_ms(), began)
-            ms = 0
         self._wait(ms)

@@ -20,26 +20,38 @@ _HEADER = const(24)
 _FORMAT = "<IIIII"
 
 
+def _sure(result):
+    # A driver raises, or returns a negative errno.
+    if result and result < 0:
+        raise OSError(-result)
+
+
 class Slots:
     """`mount` first. `size` and `number` are those of the blob that stands; 0 when there is none."""
 
     def __init__(self, device):
+        self._device = device
+        self._block = 0
+        self._header = bytearray(_HEADER)
+        self._forget()
+
+    def _forget(self):
         self.size = 0
         self.number = 0
-        self._device = device
+        self._half = 0  # blocks of a place; 0: not mounted
         self._generation = 0
         self._at = 0  # first block of the place that stands
         self._new = 0  # of the one that is being written
-        self._header = bytearray(_HEADER)
 
     def mount(self):
-        """Find the newest whole blob. False when the device does not answer: then there is none."""
+        """Find the newest whole blob. False when the device does not answer: then there is none, and no room for one."""
         device = self._device
+        self._forget()
         try:
-            self._half = device.ioctl(BLOCK_COUNT, 0) // 2
             self._block = device.ioctl(BLOCK_SIZE, 0)
+            self._half = device.ioctl(BLOCK_COUNT, 0) // 2
             for at in (0, self._half):
-                self._device.readblocks(at, self._header, 0)
+                _sure(device.readblocks(at, self._header, 0))
                 magic, generation, number, size, crc = struct.unpack_from(_FORMAT, self._header)
                 if magic != _MAGIC or struct.unpack_from("<I", self._header, 20)[0] != crc32(memoryview(self._header)[:20]):
                     continue
@@ -49,7 +61,7 @@ class Slots:
                     self.size = size
                     self.number = number
         except OSError:
-            self.size = self.number = 0
+            self._forget()
             return False
         self._new = self._half - self._at
         return True
@@ -57,7 +69,7 @@ class Slots:
     @property
     def room(self):
         """The largest blob, in bytes."""
-        return (self._half - 1) * self._block
+        return max(self._half - 1, 0) * self._block
 
     def _crc(self, at, size):
         buf = bytearray(min(size, 256))
@@ -77,7 +89,7 @@ class Slots:
         while done < len(buf):
             start = offset + done
             n = min(len(buf) - done, block - start % block)
-            self._device.readblocks(at + 1 + start // block, view[done : done + n], start % block)
+            _sure(self._device.readblocks(at + 1 + start // block, view[done : done + n], start % block))
             done += n
 
     def readinto(self, offset, buf):
@@ -90,11 +102,11 @@ class Slots:
 
     def begin(self, size):
         """Make room for a blob of `size` bytes. False when there is none to be had."""
-        if size > self.room:
+        if not self._half or size > self.room:
             return False
         try:
             for block in range(self._new, self._new + 1 + -(-size // self._block)):
-                self._device.ioctl(BLOCK_ERASE, block)
+                _sure(self._device.ioctl(BLOCK_ERASE, block))
         except OSError:
             return False
         return True
@@ -109,7 +121,7 @@ class Slots:
             while done < len(data):
                 start = offset + done
                 n = min(len(data) - done, block - start % block)
-                self._device.writeblocks(self._new + 1 + start // block, view[done : done + n], start % block)
+                _sure(self._device.writeblocks(self._new + 1 + start // block, view[done : done + n], start % block))
                 done += n
             self._read(self._new, offset, back)
         except OSError:
@@ -123,15 +135,20 @@ class Slots:
     def keep(self, number, size):
         """The new blob, `size` bytes, stands from now on. False when the old one still does."""
         header = bytearray(_HEADER)
+        back = bytearray(_HEADER)
         try:
             struct.pack_into(_FORMAT, header, 0, _MAGIC, self._generation + 1, number, size, self._crc(self._new, size))
             struct.pack_into("<I", header, 20, crc32(memoryview(header)[:20]))
-            self._device.writeblocks(self._new, header, 0)
-            back = bytearray(_HEADER)
-            self._device.readblocks(self._new, back, 0)
+            _sure(self._device.writeblocks(self._new, header, 0))
+            _sure(self._device.readblocks(self._new, back, 0))
         except OSError:
-            return False
+            pass
         if back != header:
+            # It may stand there unseen: what was told not to be kept must not come up at the next start.
+            try:
+                self._device.writeblocks(self._new, bytes(_HEADER), 0)
+            except OSError:
+                pass
             return False
         self._generation += 1
         self._at, self._new = self._new, self._at
