@@ -92,6 +92,10 @@ class Keyring:
     def seal_down(self, device: int, key_id: int, counter: int, body: bytes) -> bytes:
         return self.seal(message.DOWN, device, key_id, counter, len(body), body)
 
+    def device_key(self, device: int, key_id: int) -> bytes:
+        """The device's own key, for an order that gives it to the device."""
+        return device_key(self._fleet_key, device, key_id)
+
     def _cipher(self, device: int, key_id: int) -> AESCCM:
         return AESCCM(device_key(self._fleet_key, device, key_id), tag_length=message.TAG_LENGTH)
 

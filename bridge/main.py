@@ -1,7 +1,8 @@
 """The bridge's composition root: the only place where its parts are built and wired, and its one loop.
 
-The loop: wait for a message → take what is there (500 at most) → one transaction → receipts → acknowledge. When nothing waits,
-or when findings have waited long enough, the rules read on. SIGTERM and SIGINT end it after what has arrived is stored.
+The loop: wait for a message → take what is there (500 at most) → one transaction → orders and receipts → acknowledge. When
+nothing waits, or when findings have waited long enough, the rules read on; five times a second the store is asked for new orders.
+SIGTERM and SIGINT end it after what has arrived is stored.
 """
 
 import signal
@@ -19,6 +20,7 @@ from bridge.counts import Counts
 from bridge.findings import Findings
 from bridge.ingest import Ingest
 from bridge.keys import Keyring, load_fleet_key
+from bridge.orders.service import Orders
 from bridge.settings import Settings
 from bridge.store import open_store
 from bridge.store.settings import put_settings
@@ -27,6 +29,7 @@ BATCH = 500  # messages in one transaction
 QUIET_S = 0.02  # nothing has come for so long: the rules' turn
 FINDINGS_WAIT_S = 0.25  # … or this long after the last turn, however busy it is
 TICK_S = 1.0  # the rules' own clock: a curfew begins with no record at all
+ORDERS_S = 0.2  # requirements: locate-now is answered within 3 min, and who asks is looking at a screen
 RETRY_S = 0.5
 LOOK_AGAIN_S = 2.0
 
@@ -34,9 +37,10 @@ LOOK_AGAIN_S = 2.0
 class Bridge:
     """All parts of one bridge process. `run` returns after `stop`."""
 
-    def __init__(self, carrier: MqttCarrier, ingest: Ingest, findings: Findings, counts: Counts) -> None:
+    def __init__(self, carrier: MqttCarrier, ingest: Ingest, orders: Orders, findings: Findings, counts: Counts) -> None:
         self.carrier = carrier
         self.ingest = ingest
+        self.orders = orders
         self.findings = findings
         self.counts = counts
         self._stopped = threading.Event()
@@ -50,14 +54,17 @@ class Bridge:
 
     def run(self) -> None:
         behind = True  # there may be records that the rules have not seen
-        looked = time.monotonic()
+        looked = asked = time.monotonic()
         while not self._stopped.is_set():
-            taken = self.carrier.take(BATCH, QUIET_S if behind else TICK_S)
+            taken = self.carrier.take(BATCH, QUIET_S if behind else ORDERS_S)
             if taken:
                 self._store(taken)
                 behind = True
-            now = time.monotonic()
-            if not taken or now - looked >= FINDINGS_WAIT_S:
+            if time.monotonic() - asked >= ORDERS_S:
+                self._pump()
+                asked = time.monotonic()
+            waited_s = time.monotonic() - looked
+            if waited_s >= (FINDINGS_WAIT_S if taken else TICK_S) or (behind and not taken):
                 behind = self._look()
                 looked = time.monotonic()
         while taken := self.carrier.take(BATCH, 0):  # what has arrived is stored before we go
@@ -88,6 +95,15 @@ class Bridge:
                 self.carrier.send(receipts)
                 self.carrier.settle(taken)
                 return True
+
+    def _pump(self) -> None:
+        """New orders, and those that are due again."""
+        try:
+            self.carrier.send(self.orders.pump())
+        except Exception as error:  # what could not be sent stays in the store and is taken up again
+            self.counts.add("faults", "orders")
+            reason = str(getattr(error, "orig", error)) if isinstance(error, SQLAlchemyError) else type(error).__name__
+            self._log.error("no orders", error=reason, exc_info=not isinstance(error, SQLAlchemyError))
 
     def _look(self) -> bool:
         """Let the rules read on. Whether there is more to read."""
@@ -122,8 +138,10 @@ def build(settings: Settings) -> Bridge:
         shards=settings.shards,
         counts=counts,
     )
-    ingest = Ingest(engine, Keyring(fleet_key), clock=settings.clock, counts=counts)
-    return Bridge(carrier, ingest, Findings(engine, clock=settings.clock, counts=counts), counts)
+    keyring = Keyring(fleet_key)
+    orders = Orders(engine, keyring, clock=settings.clock, counts=counts)
+    ingest = Ingest(engine, keyring, clock=settings.clock, counts=counts, orders=orders)
+    return Bridge(carrier, ingest, orders, Findings(engine, clock=settings.clock, counts=counts), counts)
 
 
 def run_bridge(settings: Settings, on_ready: Callable[[Bridge], None] | None = None) -> None:

@@ -17,10 +17,14 @@ class DownCounters:
         self._next: dict[int, int] = {}
         self._end: dict[int, int] = {}  # first number that is not reserved
         self._pending: dict[int, tuple[int, int]] = {}
+        self._asked: dict[int, int] = {}  # in this transaction
 
     def reserve(self, connection: Connection, device_id: int, count: int) -> None:
-        """Make sure that `count` numbers can be taken once the transaction is committed."""
-        if self._end.get(device_id, 0) - self._next.get(device_id, 0) >= count:
+        """Make sure that `count` more numbers can be taken once the transaction is committed."""
+        count += self._asked.get(device_id, 0)
+        self._asked[device_id] = count
+        first, end = self._pending.get(device_id) or (self._next.get(device_id, 0), self._end.get(device_id, 0))
+        if end - first >= count:
             return
         size = max(BLOCK, count)
         here = down_counter.c.device_id == device_id
@@ -36,9 +40,11 @@ class DownCounters:
         for device_id, (first, end) in self._pending.items():
             self._next[device_id], self._end[device_id] = first, end
         self._pending.clear()
+        self._asked.clear()
 
     def rolled_back(self) -> None:
         self._pending.clear()
+        self._asked.clear()
 
     def take(self, device_id: int) -> int | None:
         """The next number, or None when there is none left for this device."""

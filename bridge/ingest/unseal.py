@@ -22,6 +22,7 @@ class Opened(NamedTuple):
     carrier: str  # the name under whose topic it came: the receipt goes there
     relayed_by: int | None
     relay_rssi: int | None
+    relay_token: int  # the home unit's own number of the relayed message; 0: none
 
 
 class Refused(NamedTuple):
@@ -43,8 +44,10 @@ def unseal(keyring: Keyring, topic: str, payload: bytes) -> Opened | Refused:
     if not _is_named(header[3], name):
         return Refused("device")
     relayed_by = relay_rssi = None
+    relay_token = 0
     if header[0] == message.RELAY_UP:
         relayed_by = header[3]
+        relay_token = header[4]
         relay_rssi = header[2] - 256 if header[2] > 127 else header[2]
         if ident.device_class(relayed_by) != ident.HMU:
             return Refused("relay")
@@ -64,7 +67,8 @@ def unseal(keyring: Keyring, topic: str, payload: bytes) -> Opened | Refused:
         return Refused("seal")
     raws = [plain[at : at + record.SIZE] for at in range(0, len(plain), record.SIZE)]
     intact = [raw for raw in raws if record.is_intact(raw) and record.seq_of(raw)]
-    return Opened(device_id, key_id, first_seq, intact, len(raws) - len(intact), shard, name, relayed_by, relay_rssi)
+    broken = len(raws) - len(intact)
+    return Opened(device_id, key_id, first_seq, intact, broken, shard, name, relayed_by, relay_rssi, relay_token)
 
 
 def _is_named(device_id: int, name: str) -> bool:

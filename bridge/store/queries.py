@@ -112,7 +112,7 @@ def missing(connection: Connection) -> list[Gap]:
     behind = connection.execute(select(device).where(device.c.highest_seq > device.c.stored_through)).all()
     for row in behind:
         later = select(record.c.seq).where(record.c.device_id == row.device_id, record.c.seq > row.stored_through)
-        stored = connection.execute(later.order_by(record.c.seq)).scalars()
+        stored = sorted((*connection.execute(later).scalars(), *declined(connection, row.device_id, row.stored_through)))
         gaps += (Gap(row.device_id, *gap) for gap in without((row.stored_through + 1, row.highest_seq), stored))
     return sorted(gaps)
 
@@ -126,6 +126,14 @@ def lost(connection: Connection, device_id: int) -> list[Range]:
         came = select(record.c.seq).where(record.c.device_id == device_id, record.c.seq.between(first, last))
         gaps += without((first, last), connection.execute(came.order_by(record.c.seq)).scalars())
     return gaps
+
+
+def declined(connection: Connection, device_id: int, after: int) -> list[int]:
+    """The numbers above `after` of a device's records that were receipted and not stored, in order."""
+    table = schema.declined
+    statement = select(table.c.first, table.c.last).where(table.c.device_id == device_id, table.c.last > after)
+    found = connection.execute(statement.order_by(table.c.first))
+    return [seq for first, last in found for seq in range(max(first, after + 1), last + 1)]
 
 
 def counts(connection: Connection) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """The tables of the store. Times are integer milliseconds UTC since 1970 (`…_ms`), positions 1e-7 degrees (`…_e7`).
 
-A row of `record` is the 32 bytes as the device made them (`raw`) and the same thing taken apart. It is never deleted, and only
-`at_ms` and `quarantine` ever change: when the clock of its boot becomes known. Whatever is unknown is NULL.
+A row of `record` is the 32 bytes as the device made them (`raw`) and the same thing taken apart. Only `at_ms` and `quarantine`
+ever change, when the clock of its boot becomes known; it is deleted only when it is then dated outside of every wear period of its
+device. Whatever is unknown is NULL.
 
 An `event` is a finding. It is never deleted either; `superseded` says that records which came later show another story.
 
@@ -45,6 +46,8 @@ device = Table(
     Column("stored_through", BigInteger, nullable=False, default=0),  # every record 1..this is stored, or `lost`
     Column("highest_seq", BigInteger, nullable=False, default=0),  # more than stored_through: some are missing
     Column("heard_ms", BigInteger),  # when a message of its own was received last
+    Column("key_id", Integer),  # the key it seals with; what is sealed with an older one is refused. NULL: not heard yet
+    Column("relayed_by", BigInteger),  # the home unit that its last message came by; NULL: it came by itself
 )
 
 record = Table(
@@ -103,6 +106,43 @@ lost = Table(
     Column("said_by", BigInteger, nullable=False),
 )
 
+# Numbers first..last of records that were not stored because they are dated outside of every wear period of their device. They are
+# receipted like the others; nothing else of them is kept.
+declined = Table(
+    "declined",
+    metadata,
+    Column("device_id", BigInteger, ForeignKey("device.device_id"), primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+)
+
+# What the bridge tells a device to do or to be, and what became of it. Who asked and why stand here for good (DPA 2018 s.62).
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("device_id", BigInteger, ForeignKey("device.device_id"), nullable=False),
+    Column("number", BigInteger),  # grows strictly for each device; NULL: not sent yet. Never two contents under one number
+    Column("kind", Integer, nullable=False),  # message.ORDER_*
+    Column("payload", LargeBinary),  # as sent; NULL: made when it is sent. A key order has the key's number alone
+    Column("detail", JSON, nullable=False),  # in words: room, seconds, wear period
+    Column("by_whom", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger),  # NULL: never
+    Column("sent_ms", BigInteger),  # when it was sent first …
+    Column("last_sent_ms", BigInteger),  # … and last
+    Column("sent_count", Integer, nullable=False, default=0),
+    Column("state", Text, nullable=False),  # queued | sent | done | refused | expired | replaced
+    Column("status", Integer),  # what the device answered: 0 done, else message.BAD_FORM …
+    Column("done_ms", BigInteger),  # when the answer was received
+    Column("done_seq", BigInteger),  # the record that is the answer
+    Column("result", JSON),  # of a range test
+    UniqueConstraint("device_id", "number"),
+    Index("ix_orders_state", "state"),
+    sqlite_autoincrement=True,
+)
+
 # What CLOCK_SET said: when this boot's uptime was 0. The lowest sequence number of a boot decides.
 boot_clock = Table(
     "boot_clock",
@@ -138,6 +178,7 @@ wear_period = Table(
     Column("hmu_id", BigInteger, ForeignKey("device.device_id")),
     Column("home_lat_e7", Integer),
     Column("home_lon_e7", Integer),
+    Column("home_radius_m", Integer),  # NULL: the usual
     Column("from_ms", BigInteger, nullable=False),
     Column("until_ms", BigInteger),  # NULL: open
     UniqueConstraint("wearer_id", "tag_id", "from_ms"),
@@ -222,7 +263,8 @@ down_counter = Table(
     Column("counter", BigInteger, nullable=False),
 )
 
-# timezone (IANA name) · clock (wall | records) · town (path of a GeoJSON file)
+# timezone (IANA name) · clock (wall | records) · town (path of a GeoJSON file) · policy (JSON: settings of the devices that differ)
+# · lease_days
 setting = Table(
     "setting",
     metadata,

@@ -1,10 +1,18 @@
 """A tag or home unit as the bridge sees it, for tests: makes records, seals messages, opens receipts. Its journal is a dict."""
 
 import struct
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sqlalchemy import Engine, insert, select
+
+from bridge.cases.scheme import ensure_device
 from bridge.keys import Keyring
+from bridge.orders.asking import note_provisioned
+from bridge.orders.payloads import lease_payload
+from bridge.orders.wanted import Worn, wanted_lease
+from bridge.store import schema
 from firmware.core import ident, message, record
 
 FLEET_KEY = bytes(range(32))
@@ -95,3 +103,24 @@ class Device:
         parsed = message.parse_receipt(body)
         assert parsed is not None
         return Receipt(self.id, header[4], parsed[0], parsed[1], relayed)
+
+
+def wear(engine: Engine, *names: str, from_ms: int = 0, until_ms: int | None = None, home_unit: str | None = None) -> None:
+    """Each of these tags is worn by somebody, since ever unless told otherwise: what they record may be stored. A bench has given
+    them the lease that goes with it, by the clock of this host."""
+    now_ms = time.time_ns() // 1_000_000
+    leases: dict[str, bytes] = {}
+    with engine.begin() as connection:
+        for name in names:
+            tag_id = ensure_device(connection, name, SHARD)
+            hmu_id = ensure_device(connection, home_unit, SHARD) if home_unit else None
+            wearer_id = f"wears-{name}"
+            if connection.execute(select(schema.wearer).where(schema.wearer.c.wearer_id == wearer_id)).first() is None:
+                connection.execute(insert(schema.wearer).values(wearer_id=wearer_id, name=wearer_id))
+            values = {"wearer_id": wearer_id, "tag_id": tag_id, "hmu_id": hmu_id, "from_ms": from_ms, "until_ms": until_ms}
+            period_id = connection.execute(insert(schema.wear_period).values(values)).inserted_primary_key[0]  # pyright: ignore
+            lease = wanted_lease(Worn(period_id, wearer_id, tag_id, hmu_id, from_ms, until_ms, None, 100), None, now_ms)
+            leases[name] = lease_payload(*lease) if lease is not None else b""
+    for name, payload in leases.items():
+        if payload:
+            note_provisioned(engine, name, message.ORDER_LEASE, payload, 1)

@@ -7,9 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from bridge.store import open_store
 from tests.bridge.bridges import BridgeProcess, write_config
-from tests.bridge.devices import START_S, Device
+from tests.bridge.devices import START_S, Device, wear
 from tests.brokers import Broker, Party, wait_for
+
+
+def worn_config(folder: Path, port: int, **more: object) -> Path:
+    """Settings for a bridge whose store knows the wearers of both tags."""
+    config = write_config(folder, port, **more)
+    engine = open_store(folder / "store.db")
+    wear(engine, "tag-000001", "tag-000002")
+    engine.dispose()
+    return config
 
 
 def stored(store: Path) -> dict[tuple[int, int], bytes]:
@@ -32,7 +42,7 @@ def walk(device: Device, n: int) -> None:
 
 @pytest.fixture
 def bridge(broker: Broker, tmp_path: Path):
-    with BridgeProcess(write_config(tmp_path / "bridge", broker.port)) as process:
+    with BridgeProcess(worn_config(tmp_path / "bridge", broker.port)) as process:
         yield process
 
 
@@ -215,7 +225,7 @@ def test_the_broker_may_come_later_and_go(make_broker, tmp_path: Path) -> None:
     tag = Device("tag-000001")
     walk(tag, 2)
     broker.stop()
-    with BridgeProcess(write_config(tmp_path / "bridge", broker.port, ready_timeout_s=0)) as bridge:
+    with BridgeProcess(worn_config(tmp_path / "bridge", broker.port, ready_timeout_s=0)) as bridge:
         assert bridge.lines[-1]["subscribed"] is False
         broker.start()
         bridge.wait_line("connected")

@@ -13,8 +13,9 @@ from bridge.findings import Findings
 from bridge.ingest import Inbound, Ingest, Outbound
 from bridge.keys import Keyring
 from bridge.main import Bridge
+from bridge.orders.service import Orders
 from bridge.store import open_store, schema
-from tests.bridge.devices import FLEET_KEY, Device
+from tests.bridge.devices import FLEET_KEY, Device, wear
 from tests.brokers import wait_for
 
 
@@ -55,10 +56,12 @@ class Faulty(Ingest):
 @pytest.fixture
 def bridge(tmp_path: Path):
     engine = open_store(tmp_path / "store.db")
+    wear(engine, "tag-000001")
     counts = Counts()
-    ingest = Faulty(engine, Keyring(FLEET_KEY), counts=counts)
+    orders = Orders(engine, Keyring(FLEET_KEY), counts=counts)
+    ingest = Faulty(engine, Keyring(FLEET_KEY), counts=counts, orders=orders)
     ingest.failures = []
-    bridge = Bridge(Pipe(), ingest, Findings(engine, counts=counts), counts)
+    bridge = Bridge(Pipe(), ingest, orders, Findings(engine, counts=counts), counts)
     thread = threading.Thread(target=bridge.run)
     yield bridge, thread, engine
     bridge.stop()

@@ -16,14 +16,17 @@ from bridge.ingest import Inbound, Ingest, Outbound
 from bridge.keys import Keyring
 from bridge.store import open_store, queries, schema
 from firmware.core import message, record
-from tests.bridge.devices import FLEET_KEY, START_S, Device
+from tests.bridge.devices import FLEET_KEY, START_S, Device, wear
 
 NOW_MS = START_S * 1000
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    return open_store(tmp_path / "store.db")
+    engine = open_store(tmp_path / "store.db")
+    wear(engine, "tag-000001", home_unit="hmu-000001")
+    wear(engine, "tag-000002", "tag-000003")
+    return engine
 
 
 def ingest_of(engine: Engine, **how: Any) -> Ingest:
@@ -69,6 +72,7 @@ def test_receipts_do_not_show_how_messages_fell_into_batches(tmp_path_factory: p
         prefix = next(n for n in range(100) if n + 1 not in have)
         expected.append((record.seq_of(parcel[0]), prefix))
     store = open_store(tmp_path_factory.mktemp("s") / "store.db")
+    wear(store, "tag-000001")
     ingest, got, counters = ingest_of(store), [], []
     waiting = [Inbound(tag.up, tag.message(parcel)) for parcel in parcels]
     while waiting:
@@ -243,7 +247,7 @@ def test_in_a_simulation_the_newest_record_is_the_time_of_receipt(engine: Engine
 
 
 def test_a_strange_home_units_relay_is_counted_and_taken(engine: Engine) -> None:
-    tag, own, strange = Device("tag-000001"), Device("hmu-000001"), Device("hmu-000002")
+    tag, own, strange = Device("tag-000008"), Device("hmu-000008"), Device("hmu-000009")
     entry = {"id": "w", "name": "W", "tag": tag.name, "home_unit": own.name, "from": "2026-06-01T00:00:00Z"}
     apply_scheme(engine, Scheme.model_validate({"timezone": "UTC", "wearers": [entry]}))
     ingest = ingest_of(engine)

@@ -14,7 +14,7 @@ from firmware.core.clock import Clock
 from firmware.core.journal import Journal
 from firmware.core.recorder import Recorder
 from firmware.core.uplink import Uplink, token_of
-from tests.bridge.devices import FLEET_KEY, START_S, Device
+from tests.bridge.devices import FLEET_KEY, START_S, Device, wear
 
 KEY_ID = 1
 
@@ -30,6 +30,7 @@ def test_a_device_gets_rid_of_every_record_and_the_store_has_it(
     journal.mount()
     uplink = Uplink(journal, seal.Ccm(seal.device_key(FLEET_KEY, tag.id, KEY_ID)), tag.id, KEY_ID, receipt_timeout_ms=1000)
     engine = open_store(tmp_path / "store.db")
+    wear(engine, "tag-000001")
     ingest = Ingest(engine, Keyring(FLEET_KEY), clock="records")
     made = bytearray()
     raw = bytearray(record.SIZE)
@@ -66,7 +67,10 @@ class Household:
 
     def __init__(self, store: Path, flash: RamDevice) -> None:
         self.tag = Device("tag-000001", key_id=KEY_ID)
+        is_new = not store.exists()
         self.engine = open_store(store)
+        if is_new:
+            wear(self.engine, "tag-000001")
         self.ingest = Ingest(self.engine, Keyring(FLEET_KEY), clock="records")
         self.now = 0
         self.boots = 0

@@ -131,7 +131,11 @@ def test_an_older_store_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: P
     engine = open_store(tmp_path / "store.db")
     with engine.begin() as connection:
         connection.execute(insert(schema.setting).values(key="timezone", value="UTC"))
-        connection.exec_driver_sql("DROP TABLE lost")
+        for table in ("lost", "declined", "orders"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+        for column in ("device.key_id", "device.relayed_by", "wear_period.home_radius_m"):
+            table, _, name = column.partition(".")
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {name}")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     engine.dispose()
     refuse(tmp_path / "store.db", "brings it up to date when it starts", read_only=True)
