@@ -7,16 +7,40 @@ is left goes by the other way. A link that cannot be had is tried again after a 
 import asyncio
 
 from . import ident, message
+from .mqtt.opener import tcp_opener, tls_opener
 from .mqtt.retained import Retained
-from .mqtt.session import Session
-from .mqtt.stream import LOST, Jitter, Stream, tcp_opener
+from .mqtt.session import CONNECTING, Session
+from .mqtt.stream import LOST, Jitter, Stream
 from .port import const, ticks_add, ticks_diff, ticks_ms
 from .version import BUILD, VERSION
 
 DRAIN_S = const(60)
+_BUSY_MS = const(4000)  # after something was sent or answered: an answer takes well under a second
 _RETRY_FIRST_S = const(15)
 _RETRY_MAX_S = const(600)
 _OFFLINE = b'{"online":false}'
+_BLOB_MAX = const(1024)  # of a certificate
+
+
+def _way(provision):
+    # An opener, and the user to log in as: None with TLS, where the certificate says who this is. TLS as soon as there is an
+    # authority in the settings store; without one only a broker on this very machine will do.
+    host = provision.host
+    store = provision.store
+    ca = store and bytes(store.blob("ca", _BLOB_MAX))
+    if ca:
+        try:
+            cert, key = bytes(store.blob("cert", _BLOB_MAX)), bytes(store.blob("cert_key", _BLOB_MAX))
+            return tls_opener(host, provision.port, ca, cert, key), None
+        except ValueError:
+            words = "ca, cert, cert_key: expected certificates and a key in DER"
+    elif host == "localhost" or (host.startswith("127.") and host.replace(".", "").isdigit()):
+        return tcp_opener(host, provision.port), provision.name.encode()
+    else:
+        words = "ca: missing, and a broker that is not on this machine is spoken to by TLS alone"
+    from .provision import ProvisionError
+
+    raise ProvisionError(words)
 
 
 class Carrier:
@@ -29,6 +53,9 @@ class Carrier:
         settings = provision.settings
         shard, name = provision.shard, provision.name
         self.is_off = True
+        self._working = False  # the link is going up or down
+        self._seen = 0
+        self._busy_since = ticks_ms()
         self._link = link
         self._uplink = uplink
         self._on_relay = on_relay
@@ -40,10 +67,11 @@ class Carrier:
             board_name.encode(),
         )
         state_topic = ident.topic(shard, name, ident.STATE).encode()
+        opener, user = _way(provision)
         session = Session(
             name.encode(),
-            name.encode(),
-            provision.password.encode(),
+            user,
+            user and provision.password.encode(),
             ident.topic(shard, name, ident.DOWN).encode(),
             [Retained(state_topic, online), uplink] + list(sources),
             self._on_message,
@@ -53,7 +81,6 @@ class Carrier:
             keepalive_s=settings.keepalive_s,
             payload_size=message.HEADER + settings.batch_records * 32 + message.TAG_LENGTH,
         )
-        opener = tcp_opener(provision.host, provision.port)
         self.stream = Stream(session, opener, self._on_event, Jitter(provision.device))
 
     def want(self, on):
@@ -67,6 +94,20 @@ class Carrier:
         self.stream.notify()
         self._changed.set()
 
+    @property
+    def is_quiet(self):
+        """Whether nothing is lost when the processor sleeps now: what comes in meanwhile waits in the modem."""
+        uplink = self._uplink
+        now = ticks_ms()
+        seen = uplink.in_flight + uplink.receipts + uplink.repeats + self.stream.attempts
+        if seen != self._seen:
+            self._seen = seen
+            self._busy_since = now
+        if self._working or ticks_diff(now, self._busy_since) < _BUSY_MS:
+            return False
+        state = self.stream.session.state
+        return state != CONNECTING
+
     async def run(self):
         """Never returns."""
         retry_s = _RETRY_FIRST_S
@@ -74,7 +115,10 @@ class Carrier:
             while not self._wanted:
                 await self._wait(-1)
             self.is_off = False
-            if await self._link.up():
+            self._working = True
+            up = await self._link.up()
+            self._working = False
+            if up:
                 retry_s = _RETRY_FIRST_S
                 self.stream.enable()
                 while self._link.is_up():
@@ -103,10 +147,12 @@ class Carrier:
         return self._wanted
 
     async def _hang_up(self):
+        self._working = True
         self.stream.disable()
         while self.stream.connected:
             await self._wait(1000)
         await self._link.down()
+        self._working = False
 
     async def _wait(self, ms):
         self._changed.clear()

@@ -24,6 +24,8 @@ class ProvisionError(Exception):
 class Provision:
     """Parsed from the bytes of the slot. ProvisionError names the field that is missing or wrong."""
 
+    store = None  # of the board: holds "ca", "cert" and "cert_key" for TLS
+
     def __init__(self, blob):
         try:
             fields = json.loads(bytes(blob))
@@ -48,7 +50,8 @@ class Provision:
             if not _is_number(partner, 1, 0xFFFFFFFF) or len(self.partners) > 16:
                 raise ProvisionError("partners: expected up to 16 device ids")
         self.slot = _number(fields, "slot", 15)
-        self.settings = Settings(_take(fields, "policy", dict) if fields.get("policy") else {})
+        self.policy = _take(fields, "policy", dict) if fields.get("policy") else {}
+        self.settings = Settings(self.policy)
 
 
 def _take(fields, name, kind):

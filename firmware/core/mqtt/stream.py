@@ -4,14 +4,17 @@ What it guarantees: no polling and no sleeping for a condition (idle, it costs n
 every wait for the network has a deadline; after a failure it tries again after a pause that doubles, with jitter, until a
 connection has held for some seconds. A refused login or subscription waits longest.
 
-`open_socket()` gives a non-blocking socket on which `connect` was called, or raises OSError; a board makes it of its network
-(`tcp_opener` is enough for most). `jitter()` gives 0-65535 (`Jitter` follows from a seed, so that a simulated fleet repeats).
+`open_socket()` gives a non-blocking socket on which `connect` was called, and what is written to and read from, which is the
+same socket or TLS over it; or it raises OSError (`opener`). All waiting is for the socket's own descriptor:
+asyncio would look at a TLS object every millisecond. `jitter()` gives 0-65535 (`Jitter` follows from a seed, so that a
+simulated fleet repeats).
 MicroPython only: CPython's asyncio streams are others.
 """
 
 import asyncio
 
 from ..port import MICROPYTHON, const, ticks_add, ticks_diff, ticks_ms
+from ..wake import FOREVER_MS, Wake
 from .session import CLOSED, DISABLED, NO_REASON, REFUSED, TIMEOUT, UP
 
 if MICROPYTHON:
@@ -25,10 +28,6 @@ _BACKOFF_DOUBLINGS = const(6)  # from 1 s to 64 s
 _BACKOFF_REFUSED = const(300)  # times the first pause: 5 minutes
 _STEADY = const(8)  # times the first pause: a connection that held as long is a good one
 _UNAVAILABLE = const(3)  # CONNACK: the broker is there but not ready [3.2.2.3]: not a refusal that lasts
-_FOREVER_MS = const(0x8000000)  # a day and a half: waits are in ticks, which wrap
-_IPPROTO_TCP = const(6)
-_TCP_NODELAY = const(1)  # on Linux and lwIP; neither port of `socket` names it
-_IN_PROGRESS = (115, 119, 36, 11)  # EINPROGRESS of Linux, of lwIP ports, of BSD; EAGAIN
 
 
 class Jitter:
@@ -47,59 +46,10 @@ class Jitter:
         return state & 0xFFFF
 
 
-def tcp_opener(host, port):
-    """An `open_socket` for plain TCP. The address is looked up each time: it may change, and the lookup may fail."""
-
-    def open_socket():
-        import socket
-
-        info = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
-        sock = socket.socket(info[0], info[1], info[2])
-        sock.setblocking(False)
-        try:
-            # Packets are written whole; holding a small one back until the last is acknowledged costs 40 ms each.
-            sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
-        except (AttributeError, OSError):
-            pass  # a port without it: slower, not wrong
-        try:
-            sock.connect(info[-1])
-        except OSError as error:
-            if error.errno not in _IN_PROGRESS:
-                sock.close()
-                raise
-        return sock
-
-    return open_socket
-
-
-class Wake:
-    """A flag that one task waits for with a time limit. `asyncio.wait_for` does the same with two tasks and 1-2 KB of garbage
-    each time; here the sleeping task is brought forward, as its cancellation would do it. Not for interrupt handlers."""
-
-    def __init__(self):
-        self._is_set = False
-        self._task = None
-
-    def set(self):
-        self._is_set = True
-        task = self._task
-        if task is not None:
-            self._task = None
-            core._task_queue.remove(task)
-            core._task_queue.push(task)
-
-    def clear(self):
-        self._is_set = False
-
-    async def wait(self, ms):
-        """Until `set` (also before the call), or for so long; the flag is then down again."""
-        if not self._is_set:
-            self._task = core.cur_task
-            try:
-                await core.sleep_ms(ms)
-            finally:
-                self._task = None
-        self._is_set = False
+def _ready(queue, sock):
+    # To be awaited, as asyncio's own are: until the socket can be read (`queue_read`) or written (`queue_write`).
+    queue(sock)
+    yield
 
 
 class Stream:
@@ -118,6 +68,7 @@ class Stream:
         self._enabled = False
         self._wake = Wake()  # the task that writes
         self._rest = None  # of a packet that the socket did not take whole
+        self._shaking = False  # TLS is still being negotiated, which the first packet's writing drives
         self._write_until = 0
         self._written = asyncio.Event()
         self._reader = None
@@ -150,7 +101,7 @@ class Stream:
         """Keep the session up while enabled; never returns."""
         while True:
             while not self._enabled:
-                await self._wake.wait(_FOREVER_MS)
+                await self._wake.wait(FOREVER_MS)
             self._since = None
             await self._connection()
             session = self.session
@@ -181,20 +132,20 @@ class Stream:
         session = self.session
         self.attempts += 1
         try:
-            sock = self._open_socket()
+            raw, sock = self._open_socket()
         except OSError:
             session.reason = NO_REASON
             session.stop(CLOSED)
             return
-        wire = asyncio.StreamReader(sock)
         session.start(ticks_ms())
         self._ended = False
         self._rest = None
+        self._shaking = sock is not raw
         try:
             # The first packet goes as soon as the socket can be written, which is when it is connected.
             n = session.next_packet(ticks_ms())
-            self._write_later(wire, session.tx[session.tx_at : session.tx_at + n], self._connect_timeout_ms)
-            await self._pump(wire)
+            self._write_later(raw, sock, session.tx[session.tx_at : session.tx_at + n], self._connect_timeout_ms)
+            await self._pump(raw, sock)
         except OSError:
             session.stop(CLOSED)
         finally:
@@ -207,12 +158,14 @@ class Stream:
                 session.stop(DISABLED)
             session.stop(CLOSED)
             sock.close()
+            if sock is not raw:
+                raw.close()  # TLS that failed has let go of it
 
-    async def _pump(self, wire):
+    async def _pump(self, raw, sock):
         # Sends what is there, then waits for something to happen or for time to pass.
         session = self.session
         while True:
-            self._flush(wire)
+            self._flush(raw, sock)
             now = ticks_ms()
             if self._ended or not self._enabled or not session.is_alive(now):
                 return
@@ -223,17 +176,19 @@ class Stream:
                     session.stop(TIMEOUT)
                     return
             elif self._reader is None:
-                self._reader = asyncio.create_task(self._read(wire))
+                self._reader = asyncio.create_task(self._read(raw, sock))
             await self._wake.wait(wait)
 
-    async def _read(self, wire):
+    async def _read(self, raw, sock):
         # Takes what comes and sends the answers to it; ends the connection by `_ended`.
         session = self.session
         rx = self._rx
         try:
             while True:
-                n = await wire.readinto(rx)
+                n = sock.readinto(rx)
                 if n is None:
+                    # Not before: what TLS has already taken off the socket would wait there for ever.
+                    await _ready(core._io_queue.queue_read, raw)  # type: ignore
                     continue
                 was_up = session.state == UP
                 if not n or not session.received(rx, n, ticks_ms()):
@@ -241,12 +196,13 @@ class Stream:
                 if not was_up and session.state == UP:
                     self._since = ticks_ms()
                     self._on_event(CONNECTED, 1 if session.session_present else 0)
-                self._flush(wire)
+                self._flush(raw, sock)
                 self._wake.set()  # what is due by time may have changed
                 while self._rest is not None:
                     # Nothing is read while nothing can be written, so answers never pile up.
                     self._written.clear()
                     await self._written.wait()
+                await core.sleep_ms(0)  # a broker that never stops is not all there is
         except OSError:
             pass
         finally:
@@ -255,7 +211,7 @@ class Stream:
             self._ended = True
             self._wake.set()
 
-    def _flush(self, wire):
+    def _flush(self, raw, sock):
         # Write all that the session has, a packet at a time, unless one is still on its way.
         session = self.session
         while self._rest is None and not self._ended:
@@ -263,23 +219,32 @@ class Stream:
             if not n:
                 return
             packet = session.tx[session.tx_at : session.tx_at + n]
-            done = wire.s.write(packet)
+            done = sock.write(packet)
             if done != n:
-                self._write_later(wire, packet[done or 0 :], session.response_timeout_ms)
+                self._write_later(raw, sock, packet[done or 0 :], session.response_timeout_ms)
 
-    def _write_later(self, wire, packet, timeout_ms):
+    def _write_later(self, raw, sock, packet, timeout_ms):
         self._rest = packet
         self._write_until = ticks_add(ticks_ms(), timeout_ms)
-        self._writer = asyncio.create_task(self._write(wire))
+        self._writer = asyncio.create_task(self._write(raw, sock))
 
-    async def _write(self, wire):
-        # Writes the rest of a packet as the socket takes it.
+    async def _write(self, raw, sock):
+        # Writes the rest of a packet as the socket takes it. Once connected, TLS takes none of it before the handshake is
+        # done, and waits for the broker all along: its own part of it is below 2 KB, which any empty send buffer holds.
+        queue = core._io_queue.queue_write
+        packet = self._rest
         try:
-            wire.out_buf = self._rest
-            await wire.drain()
+            while packet:
+                await _ready(queue, raw)  # type: ignore
+                done = sock.write(packet)
+                if done:
+                    packet = packet[done:]
+                elif self._shaking:
+                    queue = core._io_queue.queue_read
+            self._shaking = False
             self._rest = None
             self._written.set()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: the broker's certificate is not what it must be
             self.session.stop(CLOSED)
             self._ended = True
         self._wake.set()

@@ -7,6 +7,7 @@
 
 import asyncio
 import json
+import time
 
 import _hw
 
@@ -24,7 +25,7 @@ UNIT = 0x02000001
 
 def provision(device, partners, policy):
     fields = {
-        "device": device, "shard": "0", "broker": ["10.0.0.9", 1883], "password": "p", "key_id": 1, "key": KEY.hex(),
+        "device": device, "shard": "0", "broker": ["127.0.0.1", 1883], "password": "p", "key_id": 1, "key": KEY.hex(),
         "rf_key": RF_KEY.hex(), "partners": partners, "slot": 0, "policy": policy,
     }  # fmt: skip
     return json.dumps(fields).encode()
@@ -140,7 +141,9 @@ class Flat:
 class Bridge:
     """In the place of broker and bridge: takes what the home unit relays, `delay_ms` later its receipt comes down."""
 
-    def __init__(self, unit, delay_ms=300):
+    def __init__(self, unit, delay_ms=300, tag=TAG):
+        self.tag = tag
+        self.others = {}  # bridges of the other tags, by device
         self._unit = unit
         self._ccm = Ccm(KEY)
         self._delay_ms = delay_ms
@@ -154,19 +157,24 @@ class Bridge:
         upward = self._unit.upward
         view = memoryview(bytearray(256))
         while True:
-            token = upward.poll(0)
+            token = upward.poll(time.ticks_ms()) if self._unit.is_online else -1
             if token < 0:
                 await asyncio.sleep_ms(20)
                 continue
             n = upward.render(token, view)
-            upward.sent(token, 0)
-            upward.acked(token, 0)
+            upward.sent(token, time.ticks_ms())
+            if not n:
+                continue
+            upward.acked(token, time.ticks_ms())
             await asyncio.sleep_ms(self._delay_ms)
-            self._take(bytearray(view[message.HEADER : n]))
+            self._take(bytearray(view[message.HEADER : n]), message.parse_header(view)[4])
 
-    def _take(self, sealed):
+    def _take(self, sealed, token):
         self.messages += 1
-        first = message.parse_header(sealed)[4]
+        device, first = message.parse_header(sealed)[3:]
+        if device != self.tag:
+            self.others.setdefault(device, Bridge(self._unit, 0, device))._take(sealed, token)
+            return
         size = self._ccm.open(sealed, len(sealed))
         assert size > 0
         for at in range(message.HEADER, message.HEADER + size, 32):
@@ -180,11 +188,11 @@ class Bridge:
         self._counter += 1
         body = pack_receipt(self.through, first)
         down = bytearray(message.HEADER + len(body) + message.TAG_LENGTH)
-        message.pack_header(down, message.DOWN, 1, len(body), TAG, self._counter)
+        message.pack_header(down, message.DOWN, 1, len(body), device, self._counter)
         down[message.HEADER : message.HEADER + len(body)] = body
         n = self._ccm.seal(memoryview(down), len(body))
         head = bytearray(message.HEADER)
-        message.pack_header(head, message.RELAY_DOWN, 0, 0, TAG, 0)
+        message.pack_header(head, message.RELAY_DOWN, 0, 0, device, token)
         self._unit.down(bytes(head) + bytes(down[:n]))
 
 
@@ -197,7 +205,7 @@ class Unit:
     utc_s = 0
     mode = charging = moving = 0
 
-    def __init__(self, tags=(TAG,), policy=None):
+    def __init__(self, tags=(TAG,), policy=None, relays=None, boot=0):
         from firmware.core.clock import Clock
         from firmware.core.frame import Counter
         from firmware.core.journal import Journal
@@ -212,10 +220,11 @@ class Unit:
         journal = Journal(self.flash)
         journal.mount()
         recorder = Recorder(journal, Clock(), 1, self, lambda urgent: None)
-        self.upward = Upward(b"up", UNIT)
+        self.relays = relays or RamDevice(8)
+        self.upward = Upward(b"up", UNIT, own.partners, self.relays)
         self.downward = Downward(own.partners)
         self.rounds = 0
-        counter = Counter(lambda: 0, lambda limit: None)
+        counter = Counter(lambda: 1024 * boot, lambda limit: None)
         self.household = Household(self.ble, own, counter, recorder, self.upward, self.downward, self, lambda: None)
 
     def attend(self):
@@ -223,13 +232,15 @@ class Unit:
 
     def down(self, raw):
         if self.downward.take(memoryview(raw), len(raw)):
+            if self.downward.answers:
+                self.upward.answered(self.downward.answers, time.ticks_ms())
             self.household.came_down()
 
-    def presence(self):
+    def presence(self, tag=TAG):
         from firmware.core.journal import read_all
 
         events = [record.Record(raw) for raw in read_all(self.flash)]
-        return [(one.time_s, one.value_a) for one in events if one.code == record.PRESENCE]
+        return [(one.time_s, one.value_a) for one in events if one.code == record.PRESENCE and one.value_b == tag]
 
 
 def records(flash):

@@ -17,9 +17,10 @@ import gc
 from firmware.core import record
 from firmware.core.blockdev import FileDevice
 from firmware.core.journal import Journal
+from firmware.core.mqtt.opener import tcp_opener
 from firmware.core.mqtt.retained import Retained
 from firmware.core.mqtt.session import Session
-from firmware.core.mqtt.stream import Jitter, Stream, tcp_opener
+from firmware.core.mqtt.stream import Jitter, Stream
 from firmware.core.port import ticks_ms
 from firmware.core.seal import Ccm
 from firmware.core.uplink import Uplink

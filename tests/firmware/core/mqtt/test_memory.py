@@ -32,7 +32,7 @@ journal = Journal(FileDevice(PATH, 4))
 journal.mount()
 ccm = Ccm(bytes(range(16)))
 base = used()
-from firmware.core.mqtt import codec, session, stream, retained
+from firmware.core.mqtt import codec, opener, session, stream, retained
 from firmware.core import uplink
 imported = used()
 DEVICE = 0x01000001
@@ -48,7 +48,7 @@ def on_event(kind, detail):
 name = b"tag-000001"
 secret = b"password of tag-000001"
 one = session.Session(name, name, secret, b"hw/0/tag-000001/down", (state, up), on_message, state.topic, b"offline")
-wire = stream.Stream(one, stream.tcp_opener("127.0.0.1", PORT), on_event, stream.Jitter(DEVICE))
+wire = stream.Stream(one, opener.tcp_opener("127.0.0.1", PORT), on_event, stream.Jitter(DEVICE))
 buf = bytearray(32)
 async def publish(n):
     for _ in range(n):

@@ -73,7 +73,7 @@ class Trickle(io.IOBase):
 sockets = []
 def open_socket():
     sockets.append(Trickle())
-    return sockets[-1]
+    return sockets[-1], sockets[-1]
 ended = asyncio.Event()
 def on_event(kind, detail):
     print("event", kind, detail)
