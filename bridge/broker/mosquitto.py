@@ -4,7 +4,9 @@ What a PUBACK means here: the message is in memory; it is on disk within AUTOSAV
 0 of 500). Nothing is lost end to end, because devices send again what was not receipted, but it takes them a resend.
 
 Access rules are those of `users`, written as an acl file; passwords are hashed by mosquitto_passwd, in place, so that none
-stands on a command line. A client is known by its user name whatever client id it sends, so no session can be taken over.
+stands on a command line. A client is known by its user name whatever client id it sends, so no session can be taken over. With
+TLS the user is the common name of its certificate, whatever it says of itself in MQTT; who has a certificate and is no user may
+connect here, which NATS refuses, and may do nothing.
 """
 
 import os
@@ -13,7 +15,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .process import HOST, BrokerError, BrokerProcess, write_secret
+from .process import HOST, BrokerError, BrokerProcess, Tls, write_secret
 from .users import User
 
 __all__ = ("MosquittoBroker",)
@@ -38,6 +40,12 @@ class MosquittoBroker(BrokerProcess):
         return [_find("mosquitto"), "-c", str(self.config)]
 
     def _write_config(self) -> None:
+        if self.tls is None:
+            self._write_passwords()
+        write_secret(self.folder / "acl", acl_text(self.users))
+        write_secret(self.config, config_text(self.folder, self.port, self.host, self.tls))
+
+    def _write_passwords(self) -> None:
         passwords = self.folder / "passwords.new"
         write_secret(passwords, "".join(f"{user.name}:{user.password}\n" for user in self.users))
         try:
@@ -49,8 +57,6 @@ class MosquittoBroker(BrokerProcess):
             os.replace(passwords, self.folder / "passwords")
         finally:
             passwords.unlink(missing_ok=True)
-        write_secret(self.folder / "acl", acl_text(self.users))
-        write_secret(self.config, config_text(self.folder, self.port))
 
 
 def _find(program: str) -> str:
@@ -61,13 +67,24 @@ def _find(program: str) -> str:
     return found
 
 
-def config_text(folder: Path, port: int) -> str:
+def config_text(folder: Path, port: int, host: str = HOST, tls: Tls | None = None) -> str:
     """The configuration file."""
+    if tls is None:
+        who = [f"password_file {folder / 'passwords'}"]
+    else:
+        who = [
+            f"cafile {tls.ca_file}",
+            f"certfile {tls.certificate_file}",
+            f"keyfile {tls.key_file}",
+            "require_certificate true",
+            "use_identity_as_username true",
+            "tls_version tlsv1.2",  # and later ones
+        ]
     lines = [
         "per_listener_settings false",
-        f"listener {port} {HOST}",
+        f"listener {port} {host}",
         "allow_anonymous false",
-        f"password_file {folder / 'passwords'}",
+        *who,
         f"acl_file {folder / 'acl'}",
         "use_username_as_clientid true",
         "persistence true",

@@ -5,7 +5,8 @@ What a PUBACK means here: the message is in the store's file. It survives the de
 costs 10 times the throughput (3.5k instead of 40k messages/s), and nothing needs it: a PUBACK is no receipt, the device
 sends again whatever the bridge has not receipted after its own commit. So the store is synced every ten seconds instead.
 
-Passwords stand in clear in the configuration file (mode 0600): they are derived 128-bit secrets of one device each, which a
+With TLS a client is the user whom its certificate names (`verify_and_map`), whatever it says of itself in MQTT. Without it,
+passwords stand in clear in the configuration file (mode 0600): they are derived 128-bit secrets of one device each, which a
 slow hash protects no better, and bcrypt would cost the broker tens of milliseconds of CPU at every reconnection of every device.
 """
 
@@ -15,7 +16,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from .process import HOST, BrokerError, BrokerProcess, write_secret
+from .process import HOST, BrokerError, BrokerProcess, Tls, write_secret
 from .users import User, bridge_user, device_user
 
 __all__ = ("EmbeddedBroker", "User", "bridge_user", "device_user")
@@ -24,6 +25,7 @@ SYNC_INTERVAL = "10s"
 # How soon an unacknowledged message is delivered again, also to a session that was resumed: a crashed bridge waits this long
 # for the rest of its backlog (the server's default is 30 s).
 ACK_WAIT = "5s"
+HANDSHAKE_S = 30  # 4 KB at 2 kbit/s take 16 s (the server's default is 2 s)
 MAX_ACK_PENDING = 4000  # messages on their way to one subscriber; the default of 1024 throttles ingest
 
 
@@ -40,7 +42,7 @@ class EmbeddedBroker(BrokerProcess):
         return [find_server(), "-c", str(self.config)]
 
     def _write_config(self) -> None:
-        write_secret(self.config, config_text(self.folder, self.port, self.users))
+        write_secret(self.config, config_text(self.folder, self.port, self.users, self.host, self.tls))
 
 
 def find_server() -> str:
@@ -54,7 +56,7 @@ def find_server() -> str:
     return found
 
 
-def config_text(folder: Path, port: int, users: tuple[User, ...]) -> str:
+def config_text(folder: Path, port: int, users: tuple[User, ...], host: str = HOST, tls: Tls | None = None) -> str:
     """The configuration file. Strings are written as JSON, which NATS reads; every topic was checked to be plain."""
     lines = [
         'server_name: "homeward"',
@@ -64,22 +66,33 @@ def config_text(folder: Path, port: int, users: tuple[User, ...]) -> str:
         "logfile_size_limit: 10MB",
         "logfile_max_num: 3",
         f"jetstream {{ store_dir: {json.dumps(str(folder / 'store'))}, sync_interval: {SYNC_INTERVAL} }}",
-        f'mqtt {{ listen: "{HOST}:{port}", ack_wait: {ACK_WAIT}, max_ack_pending: {MAX_ACK_PENDING} }}',
+        f'mqtt {{ listen: "{host}:{port}", ack_wait: {ACK_WAIT}, max_ack_pending: {MAX_ACK_PENDING}{_tls_text(tls)} }}',
         "authorization {",
         "  users: [",
     ]
     for user in users:
         # Nothing of `$MQTT.` has to be granted for QoS 1 and retained messages (since 2.12.3), and nothing of it is open
         # to a client that asks for it by name.
+        # The user of a certificate is its whole subject, written as RFC 2253 has it.
         entry = {
-            "user": user.name,
-            "password": user.password,
+            **({"user": f"CN={user.name}"} if tls else {"user": user.name, "password": user.password}),
             "permissions": {"publish": _subjects(user.publish), "subscribe": _subjects(user.subscribe)},
             "allowed_connection_types": ["MQTT"],
         }
         lines.append("    " + json.dumps(entry))
     lines += ["  ]", "}", ""]
     return "\n".join(lines)
+
+
+def _tls_text(tls: Tls | None) -> str:
+    if tls is None:
+        return ""
+    ca, certificate, key = (json.dumps(str(path)) for path in (tls.ca_file, tls.certificate_file, tls.key_file))
+    # Go's default is TLS 1.2 as well; here it does not depend on it. The handshake has to do with slow radio.
+    return (
+        f', tls {{ ca_file: {ca}, cert_file: {certificate}, key_file: {key}, verify_and_map: true, min_version: "1.2", '
+        f"timeout: {HANDSHAKE_S} }}"
+    )
 
 
 def _subjects(patterns: tuple[str, ...]) -> list[str]:

@@ -5,16 +5,20 @@ Guarantees:
 - A broker that outlived its supervisor (which was killed) is found by its pid file and ended before the next one starts: two
   on one store would corrupt it.
 - Everything the broker writes is inside its folder; secrets are in files of mode 0600, never on a command line, never logged.
+- It listens to other machines by TLS alone. With `tls` every client needs a certificate of the authority, whose common name is
+  the user that it is; passwords are then neither asked for nor written down.
 """
 
 import errno
 import fcntl
+import ipaddress
 import os
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -35,20 +39,40 @@ class BrokerError(Exception):
     """The broker could not be started, or ended by itself while it was starting."""
 
 
+@dataclass(frozen=True)
+class Tls:
+    """What a broker needs for TLS, as files in PEM: the authority that clients are known by, its own certificate and key."""
+
+    ca_file: Path
+    certificate_file: Path
+    key_file: Path
+
+
 class BrokerProcess:
     """Base of the brokers. A subclass writes the configuration (`_write_config`) and gives the command (`_command`).
 
-    `port` 0 takes a free one, kept over restarts. Usable as a context manager: started on entry, stopped on exit.
+    `port` 0 takes a free one, kept over restarts. `host` is the address to listen on; other than this machine's own it needs
+    `tls`, and without `tls` clients log in with passwords. Usable as a context manager: started on entry, stopped on exit.
     """
 
     name = "broker"
 
-    def __init__(self, folder: Path, port: int = 0, users: Sequence[User] = ()) -> None:
-        check_users(users)
+    def __init__(
+        self, folder: Path, port: int = 0, users: Sequence[User] = (), *, tls: Tls | None = None, host: str = HOST
+    ) -> None:
+        check_users(users, passwords=tls is None)
+        try:
+            address = ipaddress.IPv4Address(host)
+        except ValueError:
+            raise ConfigError("broker", "host", host, "an IPv4 address of this machine, or 0.0.0.0") from None
+        if tls is None and not address.is_loopback:
+            raise ConfigError("broker", "host", host, f"{HOST}, or a certificate: other machines are spoken to by TLS alone")
         if not 0 <= port <= 65535:
             raise ConfigError("broker", "port", port, "0 (any free port) to 65535")
         self.folder = Path(folder).absolute()
         self.users = tuple(users)
+        self.tls = tls
+        self.host = host
         self._wanted_port = port
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
@@ -68,7 +92,7 @@ class BrokerProcess:
 
     @property
     def port(self) -> int:
-        """Where it listens for MQTT on 127.0.0.1; 0 before the first start when any free port was asked for."""
+        """Where it listens for MQTT; 0 before the first start when any free port was asked for."""
         return self._port
 
     @property
@@ -128,7 +152,7 @@ class BrokerProcess:
 
     def set_users(self, users: Sequence[User]) -> None:
         """Replace the list of users; a running broker takes it without a restart and cuts off those who are gone."""
-        check_users(users)
+        check_users(users, passwords=self.tls is None)
         self.users = tuple(users)
         if self._process is not None and self.alive:
             self._write_config()
@@ -147,11 +171,11 @@ class BrokerProcess:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((HOST, self._port))
+                probe.bind((self.host, self._port))
             except OSError as error:
                 taken = error.errno == errno.EADDRINUSE
                 why = "a port that is free" if taken else f"a port that may be opened ({error.strerror})"
-                raise ConfigError("broker", "port", self._port, f"{why} on {HOST}") from None
+                raise ConfigError("broker", "port", self._port, f"{why} on {self.host}") from None
 
     def _take_folder(self) -> None:
         if self._lock is not None:
@@ -197,7 +221,7 @@ class BrokerProcess:
         while True:
             with socket.socket() as probe:
                 probe.settimeout(1.0)
-                if probe.connect_ex((HOST, self._port)) == 0:
+                if probe.connect_ex((HOST if self.host == "0.0.0.0" else self.host, self._port)) == 0:
                     return
             try:
                 process.wait(_POLL_S)  # paces the polling, and notices at once when it ends by itself

@@ -20,7 +20,7 @@ _FORBIDDEN = set(' \t\r\n"\\*>.') | {chr(c) for c in range(32)}
 
 @dataclass(frozen=True)
 class User:
-    """One login. The password never appears in a log or a repr."""
+    """One login. The password never appears in a log or a repr; where certificates say who somebody is it is not used."""
 
     name: str
     password: str = field(repr=False)
@@ -49,15 +49,16 @@ def check_level(field_name: str, level: str) -> None:
         raise ConfigError("broker users", field_name, level, "one topic level of letters, digits, - and _")
 
 
-def check_users(users: Sequence[User]) -> None:
-    """ConfigError unless every name is plain and unique, every password usable and every pattern a topic filter."""
+def check_users(users: Sequence[User], passwords: bool = True) -> None:
+    """ConfigError unless every name is plain and unique, every password usable (where they are asked for) and every pattern
+    a topic filter."""
     seen: set[str] = set()
     for user in users:
         check_level("name", user.name)
         if ":" in user.name or user.name in seen:
             raise ConfigError("broker users", "name", user.name, "a name without ':' that no other user has")
         seen.add(user.name)
-        if not user.password or not user.password.isprintable() or not user.password.isascii():
+        if passwords and (not user.password or not user.password.isprintable() or not user.password.isascii()):
             raise ConfigError("broker users", f"password of {user.name}", "(hidden)", "printable ASCII, at least one character")
         for pattern in user.publish + user.subscribe:
             levels = pattern.split("/")
