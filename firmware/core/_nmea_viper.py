@@ -10,7 +10,7 @@ runs this file with integers that object.
      0  the scanner between two bytes
     10  the names of the kinds
     16  KIND ... counters; V_*: what the last sentence said, -1 where it said nothing
-    40  the sky: for each of 9 talkers epoch, second of the day, satellites in view, best C/N0
+    40  the sky: for each of 9 talkers epoch, second of the day, satellites in view, signals heard << 8 | best C/N0
     76  the 21 fields of the sentence (a GSV with a signal id has 21), three numbers each: digits before the point, seven
         digits after it, and the form (0 empty, 1 malformed, 33 to 126 the one character that it holds, 128 + n a number
         with n digits before the point)
@@ -53,6 +53,7 @@ V_FIX_TYPE = const(32)  # GSA's 1, 2, 3
 V_RADIUS = const(33)  # dm, 95 %, from GST
 V_IN_VIEW = const(34)  # by `sky`
 V_CN0 = const(35)  # dBHz, by `sky`
+V_HEARD = const(39)  # signals of 20 dBHz and more, by `sky`
 
 RADIUS_HUGE = const(65534)  # dm: 200 m or more in an axis; the largest radius that a record can say
 
@@ -71,6 +72,7 @@ _NUMBER = const(128)
 _BODY_MAX = const(116)  # `$`, 116 characters, `*hh`: lines to 120. The standard says 82; RTK receivers go to 100
 _SKY_AGE_S = const(10)  # a talker's GSV older than this says nothing about now; slow receivers send it every 5 s
 _COUNT_MASK = const(0x3FFFFFFF)
+_HEARD_DBHZ = const(20)  # what a receiver of this class can track; weaker ones are guesses that come and go
 
 
 @micropython.viper
@@ -450,8 +452,11 @@ def decode(s: ptr32) -> int:
             s[p + 2] = s[_FIELDS + 9]
         k = _FIELDS + 21
         while k <= _FIELDS + 57:
-            if s[k + 2] > _NUMBER and s[k + 2] < _NUMBER + 3 and s[k] > s[p + 3]:
-                s[p + 3] = s[k]
+            if s[k + 2] > _NUMBER and s[k + 2] < _NUMBER + 3:
+                if s[k] >= _HEARD_DBHZ:
+                    s[p + 3] += 256
+                if s[k] > s[p + 3] & 255:
+                    s[p + 3] += s[k] - (s[p + 3] & 255)
             k += 12
 
     s[REFUSED] = (s[REFUSED] - 1) & _COUNT_MASK
@@ -461,9 +466,10 @@ def decode(s: ptr32) -> int:
 
 @micropython.viper
 def sky(s: ptr32):
-    """Sum up the recent GSV of all talkers into V_IN_VIEW and V_CN0."""
+    """Sum up the recent GSV of all talkers into V_IN_VIEW, V_CN0 and V_HEARD."""
     in_view = 0
     cn0 = 0
+    heard = 0
     seen = 0
     p = _SKY
     while p < _SKY + 36:
@@ -473,14 +479,17 @@ def sky(s: ptr32):
         if s[p] != 0 and age <= _SKY_AGE_S:
             seen = 1
             in_view += s[p + 2]
-            if s[p + 3] > cn0:
-                cn0 = s[p + 3]
+            heard += s[p + 3] >> 8
+            if s[p + 3] & 255 > cn0:
+                cn0 = s[p + 3] & 255
         p += 4
     if seen == 0:
         in_view = -1
         cn0 = -1
+        heard = -1
     s[V_IN_VIEW] = in_view
     s[V_CN0] = cn0
+    s[V_HEARD] = heard
 
 
 @micropython.viper

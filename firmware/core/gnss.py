@@ -35,6 +35,7 @@ from .nmea import (
     V_DAY,
     V_FIX_TYPE,
     V_HDOP,
+    V_HEARD,
     V_IN_VIEW,
     V_MILLIS,
     V_OK,
@@ -90,6 +91,7 @@ class Fix:
         self.radius_dm = -1  # 95 %
         self.cn0_max = -1  # dBHz, of the GSV of the last seconds; 0 when nothing is heard
         self.in_view = -1
+        self.heard = -1  # signals of 20 dBHz and more
 
     @property
     def has_date(self):
@@ -259,4 +261,5 @@ class Receiver:
         sky(self.state)
         fix.cn0_max = self.state[V_CN0]
         fix.in_view = self.state[V_IN_VIEW]
+        fix.heard = self.state[V_HEARD]
         self._on_epoch(fix)

@@ -14,7 +14,7 @@ from tests.firmware.core.receivers import sentence
 
 FIELDS = (
     *("valid", "contradicted", "has_date", "date_doubtful", "estimated", "utc_s", "day", "tod_s", "millis", "speed_cms"),
-    *("course_deg", "satellites", "hdop_tenths", "quality", "fix_type", "radius_dm", "cn0_max", "in_view"),
+    *("course_deg", "satellites", "hdop_tenths", "quality", "fix_type", "radius_dm", "cn0_max", "in_view", "heard"),
 )
 
 
@@ -62,7 +62,7 @@ def test_the_sentences_of_one_time_are_one_epoch():
     assert (fix.utc_s, fix.tod_s, fix.millis) == (seconds("2026-01-01T12:00:00"), 43200, 0)
     assert fix.pos == (500000100, -10000000), "GGA's position is preferred"
     assert (fix.speed_cms, fix.course_deg, fix.satellites, fix.hdop_tenths) == (51, 90, 9, 12)
-    assert (fix.quality, fix.fix_type, fix.cn0_max, fix.in_view) == (1, 3, 46, 2)
+    assert (fix.quality, fix.fix_type, fix.cn0_max, fix.in_view, fix.heard) == (1, 3, 46, 2, 2)
 
 
 @pytest.mark.parametrize("bodies", [(rmc(), gga()), (gga(), rmc())])

@@ -170,13 +170,13 @@ def test_the_sky_is_the_sum_of_the_talkers_and_the_best_signal():
     ):
         read(sentence(body), state)
     nmea.sky(state)
-    assert (state[nmea.V_IN_VIEW], state[nmea.V_CN0]) == (7, 51)
+    assert (state[nmea.V_IN_VIEW], state[nmea.V_CN0], state[nmea.V_HEARD]) == (7, 51, 8)
     read(sentence("GNRMC,120001,A,5000.0,N,00100.0,E,,,010126,,,A") + sentence("GPGSV,1,1,00,1"), state)
     nmea.sky(state)
-    assert (state[nmea.V_IN_VIEW], state[nmea.V_CN0]) == (2, 44), "the new round replaces the talker's old one"
+    assert (state[nmea.V_IN_VIEW], state[nmea.V_CN0], state[nmea.V_HEARD]) == (2, 44, 2), "the new round replaces the talker's old one"
     read(sentence("GNRMC,120012,A,5000.0,N,00100.0,E,,,010126,,,A"), state)
     nmea.sky(state)
-    assert (state[nmea.V_IN_VIEW], state[nmea.V_CN0]) == (NONE, NONE), "a sky of long ago is not this one"
+    assert (state[nmea.V_IN_VIEW], state[nmea.V_CN0], state[nmea.V_HEARD]) == (NONE, NONE, NONE), "a sky of long ago is not this one"
 
 
 def test_the_sky_stays_over_midnight():
@@ -184,7 +184,7 @@ def test_the_sky_stays_over_midnight():
     for body in ("GNGGA,235958,,,,,0", "GPGSV,1,1,01,01,40,083,46", "GNGGA,000003,,,,,0"):
         read(sentence(body), state)
     nmea.sky(state)
-    assert (state[nmea.V_IN_VIEW], state[nmea.V_CN0]) == (1, 46)
+    assert (state[nmea.V_IN_VIEW], state[nmea.V_CN0], state[nmea.V_HEARD]) == (1, 46, 1)
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ from firmware.core.gnss import Receiver
 def on_epoch(fix):
     print(fix.valid, fix.contradicted, fix.has_date, fix.date_doubtful, fix.estimated, fix.utc_s, fix.tod_s, fix.millis,
           fix.pos[0], fix.pos[1], fix.speed_cms, fix.course_deg, fix.satellites, fix.hdop_tenths, fix.quality, fix.fix_type,
-          fix.radius_dm, fix.cn0_max, fix.in_view)
+          fix.radius_dm, fix.cn0_max, fix.in_view, fix.heard)
 def run(path):
     receiver = Receiver(on_epoch)
     with open(path, "rb") as file:
