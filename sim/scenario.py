@@ -4,21 +4,20 @@
 line, the field, the value and what was expected. Times in results are virtual milliseconds since the scenario's start.
 """
 
-import difflib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
 from bridge.cases.conditions import WEEKDAYS
-from bridge.cases.reading import Loc, config_error, field_name, read_yaml, where
+from bridge.cases.reading import config_error, field_name, read_yaml, where
 from bridge.errors import ConfigError
 from sim import scenario_models as models
 from sim.moments import parse_clock, parse_duration, parse_moment, to_utc_ms
+from sim.scenario_checks import UNIT_EVENTS, problems, trip_name
 from sim.world import spec
 from sim.world.town import Town, build_town
 from sim.world.world import World
@@ -77,7 +76,12 @@ class Scenario:
 
     @property
     def faults(self) -> list[Fault]:
-        return [Fault(f.kind, self.moment_ms(f.start), self.moment_ms(f.end), f.wearer) for f in self.file.faults]
+        """What fails between the devices and the people; what is done to the tags themselves is the world's."""
+        return [
+            Fault(f.kind, self.moment_ms(f.start), self.moment_ms(f.end), f.wearer)
+            for f in self.file.faults
+            if f.kind == "broker_down" or f.kind == "bridge_down" or f.kind == "coverage_lost"
+        ]
 
     @property
     def expect(self) -> list[Expectation]:
@@ -106,6 +110,25 @@ class Scenario:
             tuple(self._person(p) for p in self.file.people),
             tuple(holes),
             tuple(spec.CoverageLoss(f.wearer_id, f.from_ms, f.until_ms) for f in self.faults if f.kind == "coverage_lost"),
+            tuple(self._trouble(f) for f in self.file.faults if f.kind not in get_args(FaultKind)),
+        )
+
+    def _trouble(self, f: models.Fault) -> spec.Trouble:
+        lat, lon, radius_m = (0.0, 0.0, 0.0) if f.circle is None and f.around is None else self._circle(f.circle, f.around)
+        return spec.Trouble(
+            cast(spec.TroubleKind, f.kind),
+            f.wearer,
+            self.moment_ms(f.start),
+            self.moment_ms(f.end),
+            f.how or "",
+            lat,
+            lon,
+            radius_m,
+            25.0 if f.fall_db is None else f.fall_db,
+            (60 if f.ramp_s is None else f.ramp_s) * 1000,
+            f.jump_m or 0.0,
+            f.drift_mps or 0.0,
+            f.bearing_deg or 0.0,
         )
 
     def _person(self, p: models.Person) -> spec.Person:
@@ -121,6 +144,8 @@ class Scenario:
             tuple(_deviation(d, trips) for d in p.deviations),
             tuple(spec.PhysicalEvent(self.moment_ms(e.at), _device(p, e.what), e.what) for e in p.events),
             None if p.charging is None else spec.Charging(parse_clock(p.charging.at), p.charging.minutes),
+            p.battery / 100,
+            p.home_unit_battery / 100,
         )
 
     # The scheme
@@ -135,6 +160,9 @@ class Scenario:
             if p.home_unit is not None:
                 entry["home_unit"] = p.home_unit
             entry |= {"home": {"lat": round(lat, 7), "lon": round(lon, 7)}, "from": start}
+            if p.worn_until is not None:
+                until_ms = self.start_utc_ms + self.moment_ms(p.worn_until)
+                entry["until"] = datetime.fromtimestamp(until_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
             entry["conditions"] = [self._condition(c) for c in p.conditions]
             wearers.append(entry)
         return {"timezone": self.timezone, "wearers": wearers}
@@ -170,14 +198,9 @@ def load(path: Path | str) -> Scenario:
     except ValidationError as error:
         raise config_error(path, error, node, models.ScenarioFile) from None
     scenario = Scenario(str(path), file)
-    for loc, value, expected in _problems(scenario):
+    for loc, value, expected in problems(scenario):
         raise ConfigError(where(path, node, loc), field_name(loc), value, expected)
     return scenario
-
-
-def trip_name(trip: models.Trip) -> str:
-    """A trip without a name goes by where it leads."""
-    return trip.name or trip.to
 
 
 def _trip(name: str, t: models.Trip) -> spec.Trip:
@@ -207,101 +230,4 @@ def _deviation(d: models.Deviation, trips: dict[str, models.Trip]) -> spec.Devia
 
 
 def _device(p: models.Person, what: str) -> str:
-    return (p.home_unit or "") if what.startswith("mains") else p.tag
-
-
-def _problems(s: Scenario) -> Iterator[tuple[Loc, object, str]]:
-    """(where, value, expected) of what no model sees by itself."""
-    people = s.file.people
-    if s.start_utc_ms < 0 or s.start_utc_ms + s.until_ms > datetime(2100, 1, 1, tzinfo=UTC).timestamp() * 1000:
-        yield ("start",), s.file.start.isoformat(), "a time between 1970 and 2100"
-    back = datetime.fromtimestamp(s.start_utc_ms / 1000, s.zone).replace(tzinfo=None)
-    if abs(back - s.file.start) > timedelta(seconds=1):
-        yield ("start",), s.file.start.isoformat(), f"a local time that {s.timezone} has (the clocks go forward then)"
-    for key in ("id", "tag", "home_unit"):
-        seen: dict[str, int] = {}
-        for i, p in enumerate(people):
-            value = getattr(p, key)
-            if value is not None and seen.setdefault(value, i) != i:
-                yield ("people", i, key), value, f"a {key.replace('_', ' ')} that nobody else has (people[{seen[value]}] has it)"
-    ids = [p.id for p in people]
-    for i, p in enumerate(people):
-        yield from _person_problems(s, p, ("people", i))
-    for i, hole in enumerate(s.file.coverage_holes):
-        if hole.around is not None:
-            yield from _place_problem(s, hole.around.place, ("coverage_holes", i, "around", "place"))
-        yield from _period_problems(s, hole.start, hole.end, ("coverage_holes", i))
-    for i, fault in enumerate(s.file.faults):
-        if fault.wearer is not None and fault.wearer not in ids:
-            yield ("faults", i, "wearer"), fault.wearer, _one_of("the id of a person", fault.wearer, ids)
-        yield from _period_problems(s, fault.start, fault.end, ("faults", i))
-    for i, e in enumerate(s.file.expect):
-        if e.wearer not in ids:
-            yield ("expect", i, "wearer"), e.wearer, _one_of("the id of a person", e.wearer, ids)
-        if e.between is not None and s.moment_ms(e.between[0]) > s.moment_ms(e.between[1]):
-            yield ("expect", i, "between"), e.between, "two moments, the earlier one first"
-
-
-def _person_problems(s: Scenario, p: models.Person, at: Loc) -> Iterator[tuple[Loc, object, str]]:
-    if p.home.place is not None:
-        yield from _place_problem(s, p.home.place, (*at, "home"), home=False)
-    else:
-        lat, lon = s.home_of(p)
-        x, y = s.town().plane.to_xy(lat, lon)
-        if max(abs(x), abs(y)) > s.file.town.size_m * 0.6:
-            yield (*at, "home"), f"{lat}, {lon}", "a position in the town"
-    names: dict[str, int] = {}
-    for j, c in enumerate(p.conditions):
-        if names.setdefault(c.name, j) != j:
-            yield (*at, "conditions", j, "name"), c.name, "a name that no other condition of this person has"
-        if isinstance(c, models.Zone) and c.around is not None:
-            yield from _place_problem(s, c.around.place, (*at, "conditions", j, "around", "place"))
-    trips: dict[str, int] = {}
-    for j, t in enumerate(p.routine):
-        if trips.setdefault(trip_name(t), j) != j:
-            yield (*at, "routine", j), trip_name(t), 'a "name" of its own (another trip of this person leads there too)'
-        yield from _trip_places(s, t.to, t.via, (*at, "routine", j))
-    for j, d in enumerate(p.deviations):
-        here: Loc = (*at, "deviations", j)
-        if d.trip is not None and d.trip not in trips:
-            yield (*here, "trip"), d.trip, _one_of("the name of a trip of the routine", d.trip, list(trips))
-        yield from _trip_places(s, d.to, d.via or [], here)
-    for j, e in enumerate(p.events):
-        if s.moment_ms(e.at) < 0:
-            yield (*at, "events", j, "at"), e.at, _not_before(s)
-        if e.what.startswith("mains") and p.home_unit is None:
-            yield (*at, "events", j, "what"), e.what, "something that is done to the tag: this person has no home unit"
-
-
-def _trip_places(s: Scenario, to: str | None, via: list[models.Stop], at: Loc) -> Iterator[tuple[Loc, object, str]]:
-    if to is not None:
-        yield from _place_problem(s, to, (*at, "to"))
-    for k, stop in enumerate(via):
-        yield from _place_problem(s, stop.place, (*at, "via", k))
-
-
-def _place_problem(s: Scenario, name: str, at: Loc, home: bool = True) -> Iterator[tuple[Loc, object, str]]:
-    if home and name == "home" and at[-2:] != ("around", "place"):
-        return
-    try:
-        s.town().place(name)
-    except KeyError:
-        near = s.town().nearest_names(name)
-        hint = f" (did you mean {', '.join(map(repr, near))}?)" if near else ""
-        yield at, name, f"a place or an address of the town{hint}"
-
-
-def _period_problems(s: Scenario, start: str | None, end: str | None, at: Loc) -> Iterator[tuple[Loc, object, str]]:
-    if start is not None and s.moment_ms(start) < 0:
-        yield (*at, "from"), start, _not_before(s)
-    if end is not None and s.moment_ms(end) <= (0 if start is None else s.moment_ms(start)):
-        yield (*at, "until"), end, "a moment after " + ("the start" if start is None else f'its "from", {start!r}')
-
-
-def _not_before(s: Scenario) -> str:
-    return f"a moment not before the scenario's start, {s.file.start:%H:%M}"
-
-
-def _one_of(what: str, value: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(value, known, 1)
-    return f"{what}: {', '.join(known) or '(none)'}" + (f" (did you mean {near[0]!r}?)" if near else "")
+    return (p.home_unit or "") if what.startswith(UNIT_EVENTS) else p.tag

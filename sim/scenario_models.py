@@ -177,12 +177,17 @@ class Deviation(Strict):
 
 
 class Happening(Strict):
-    """Something done by hand to the wearer's tag (strap, drop, charger) or home unit (mains)."""
+    """Something done by hand, at a moment: to the wearer's tag (strap, case, drop, charger) or home unit (mains_…, unit_…).
+
+    `unit_moved` lifts, carries and puts down; `unit_off` takes all power from it, cell included; a crash is an exception out of
+    nowhere in the device's program.
+    """
 
     at: Moment
     what: Literal[
-        "strap_cut", "strap_closed", "tag_dropped", "tag_picked_up", "charger_on", "charger_off", "mains_off", "mains_on"
-    ]
+        "strap_cut", "strap_closed", "case_opened", "case_closed", "tag_dropped", "tag_picked_up", "charger_on", "charger_off",
+        "tag_crash", "mains_off", "mains_on", "unit_opened", "unit_closed", "unit_moved", "unit_off", "unit_on", "unit_crash",
+    ]  # fmt: skip
 
 
 class Charging(Strict):
@@ -195,7 +200,13 @@ class Charging(Strict):
 Condition = Annotated[Curfew | Zone, Field(discriminator="kind")]
 
 
+Percent = Annotated[int, Field(ge=1, le=100)]
+
+
 class Person(Strict):
+    """A wearer. `battery` and `home_unit_battery` are the cells' charge at the start; two who live together have one home unit;
+    `worn_until` is when the wear period, and with it the lease, ends."""
+
     id: Id
     name: Annotated[str, Field(min_length=1)]
     tag: TagName
@@ -206,6 +217,9 @@ class Person(Strict):
     deviations: list[Deviation] = Field(default_factory=list)
     events: list[Happening] = Field(default_factory=list)
     charging: Charging | None = None
+    battery: Percent = 97
+    home_unit_battery: Percent = 100
+    worn_until: Moment | None = None
 
 
 def _setting(name: str) -> Any:
@@ -236,18 +250,59 @@ class Hole(Strict):
         return self
 
 
-class Fault(Strict):
-    """Something that fails for a while. `wearer` only with coverage_lost: whose devices lose the network (without it, all)."""
+_HOW = {
+    "receiver_dead": ("silent", "garbage"),
+    "receiver_says": ("zero_position", "year_1980", "rollover", "future", "leap_second"),
+    "motion_stuck": ("still", "moving"),
+}
+_OF_A_KIND = {  # fault -> its own keys
+    "jam": ("wearer", "around", "circle", "fall_db", "ramp_s"),
+    "spoof": ("wearer", "jump_m", "drift_mps", "bearing_deg"),
+    "broker_down": (), "bridge_down": (),
+    **dict.fromkeys(("coverage_lost", "shield", "modem_dead"), ("wearer",)),
+    **dict.fromkeys(_HOW, ("wearer", "how")),
+}  # fmt: skip
 
-    kind: Literal["broker_down", "bridge_down", "coverage_lost"]
+
+class Fault(Strict):
+    """Something that fails, or is made to fail, for a while. `wearer`: whose tag (without it, all). What each kind takes:
+
+    - broker_down, bridge_down: the program really ends and is started again.
+    - coverage_lost: no mobile network. modem_dead: the modem answers nothing. shield: foil; no satellite, home unit or network.
+    - jam: C/N0 of all satellites falls by `fall_db` within `ramp_s`; near a place only, with `around` or `circle`.
+    - spoof: the receiver shows a place `jump_m` away at `bearing_deg`, which moves away at `drift_mps`.
+    - receiver_dead: `how` silent or garbage. motion_stuck: `how` still or moving. receiver_says: `how` is a sentinel.
+    """
+
+    kind: Literal[
+        "broker_down", "bridge_down", "coverage_lost", "jam", "spoof", "shield", "receiver_dead", "receiver_says", "modem_dead",
+        "motion_stuck",
+    ]  # fmt: skip
     start: Moment = Field(alias="from")
     end: Moment = Field(alias="until")
     wearer: Id | None = None
+    around: Around | None = None
+    circle: Circle | None = None
+    fall_db: Annotated[float | None, Field(ge=1, le=60)] = None
+    ramp_s: Annotated[int | None, Field(ge=0, le=3600)] = None
+    jump_m: Annotated[float | None, Field(ge=0, le=1_000_000)] = None
+    drift_mps: Annotated[float | None, Field(ge=0, le=300)] = None
+    bearing_deg: Annotated[float | None, Field(ge=0, lt=360)] = None
+    how: str | None = None
 
     @model_validator(mode="after")
-    def _whose(self) -> "Fault":
-        if self.wearer is not None and self.kind != "coverage_lost":
-            raise ValueError('"wearer" only with "coverage_lost"')
+    def _goes_together(self) -> "Fault":
+        own = _OF_A_KIND[self.kind]
+        for key in ("wearer", "around", "circle", "fall_db", "ramp_s", "jump_m", "drift_mps", "bearing_deg", "how"):
+            if key not in own and getattr(self, key) is not None:
+                takers = ", ".join(f'"{kind}"' for kind, keys in _OF_A_KIND.items() if key in keys)
+                raise ValueError(f'"{key}" only with {takers}')
+        if self.kind in _HOW and self.how not in _HOW[self.kind]:
+            raise ValueError(f'"how" of {self.kind}: one of {", ".join(_HOW[self.kind])}')
+        if self.around is not None and self.circle is not None:
+            raise ValueError('either "circle" or "around"')
+        if self.kind == "spoof" and not self.jump_m and not self.drift_mps:
+            raise ValueError('"jump_m", "drift_mps" or both with "spoof"')
         return self
 
 

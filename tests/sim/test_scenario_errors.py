@@ -62,7 +62,11 @@ CASES = {
     ),
     "zone around home": ("place: 27 Friars Street", "place: home", "people[3].conditions[1].around.place", "home", "a place"),
     "tag twice": ("tag: tag-000002", "tag: tag-000001", "people[1].tag", "tag-000001", "people[0] has it"),
-    "home unit twice": ("home_unit: hmu-000003", "home_unit: hmu-000001", "people[2].home_unit", "hmu-000001", "nobody else"),
+    "one home unit in two homes": (
+        "home_unit: hmu-000003", "home_unit: hmu-000001",
+        "people[2].home", "26 Pheasant Terrace", "people[0], who has the same home unit",
+    ),
+    "battery": ("home: 30 Wren Place", "home: 30 Wren Place\n    battery: 0", "people[1].battery", 0, "greater"),
     "id twice": ("id: kit", "id: rowan", "people[1].id", "rowan", "nobody else"),
     "no tag name": ("tag: tag-000002", "tag: hmu-000002", "people[1].tag", "hmu-000002", "tag-000001"),
     "clock time": ('leave: "08:10"', 'leave: "8.10"', "people[1].routine[0].leave", "8.10", "clock time"),
@@ -124,6 +128,16 @@ def test_faults_are_checked(tmp_path):
         ('{kind: broken_down, from: "07:00", until: "08:00"}', "faults[0].kind", "broker_down"),
         ('{kind: coverage_lost, from: "07:00", until: "08:00", wearer: kat}', "faults[0].wearer", "did you mean 'kit'"),
         ('{kind: broker_down, from: "07:00", until: "08:00", wearer: kit}', "faults[0]", "coverage_lost"),
+        ('{kind: jam, from: "07:00", until: "08:00", fall_db: 0.5}', "faults[0].fall_db", "greater"),
+        (
+            '{kind: jam, from: "07:00", until: "08:00", around: {place: Nowhere, radius_m: 9}}',
+            "faults[0].around.place",
+            "a place",
+        ),
+        ('{kind: shield, from: "07:00", until: "08:00", fall_db: 20}', "faults[0]", '"fall_db" only with "jam"'),
+        ('{kind: spoof, from: "07:00", until: "08:00", bearing_deg: 20}', "faults[0]", '"jump_m", "drift_mps" or both'),
+        ('{kind: receiver_dead, from: "07:00", until: "08:00"}', "faults[0]", "silent, garbage"),
+        ('{kind: motion_stuck, from: "07:00", until: "08:00", how: silent}', "faults[0]", "still, moving"),
     ):
         error = error_of(tmp_path, TEXT + f"\nfaults: [{fault}]\n")
         assert error.field == field and expected in error.expected
