@@ -5,11 +5,10 @@ there is no second copy to keep in step. Some 20 times slower.
 """
 
 
-def ptr8(buffer):
+def ptr32(buffer):
     return buffer
 
 
-ptr32 = ptr8
 with open(__file__.rsplit("/", 1)[0] + "/_geo_viper.py") as _file:
     _source = _file.read()
 exec(_source.replace("@micropython.viper\n", ""), globals())

@@ -66,7 +66,7 @@ def scale(w: ptr32, p: ptr32, q: ptr32, j: int):
 
 @micropython.viper
 def separation(w: ptr32, p: ptr32, q: ptr32, j: int, reach: int) -> int:
-    """Decimetres from p to the place q[j:j+2], for the scale in the middle between them; `reach` (below 2**21) when it is further."""
+    """Decimetres from p to the place q[j:j+2], with the scale of the middle; `reach` (below 2**21) when it is further."""
     k = w[0]
     n = w[1]
     top = 0x3FFFFFFF
