@@ -29,9 +29,10 @@ def read(store):
 def keep(store, error, uptime_s):
     """Note an exception that ended the application after `uptime_s`. Prints its traceback."""
     text = StringIO()
-    sys.print_exception(error, text)  # pyright: ignore[reportAttributeAccessIssue]: MicroPython's own
-    print(text.getvalue(), end="")
-    path, line = place(text.getvalue())
+    sys.print_exception(error, text)  # type: ignore
+    text = text.getvalue()  # type: ignore
+    print(text, end="")
+    path, line = place(text)
     _note(store, uptime_s, crc32(path.encode()), line, crc32(type(error).__name__.encode()) & _TYPE_MASK)
 
 

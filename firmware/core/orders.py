@@ -24,7 +24,8 @@ from .message import (
 class Orders:
     """`application.obey(kind, number, data)` does what an order says and gives a message.* status, or None when it will tell
     by `finished` later; what must not be done twice it does after `begun`. `data` is the order's own bytes; for a configuration
-    its size: it stands in `slots` as the new blob, and is kept there by the application. `application.ordered(number, status)` records the end.
+    its size: it stands in `slots` as the new blob, and is kept there by the application. `application.ordered(number, status)`
+    records the end.
     """
 
     def __init__(self, store, slots, last, application):

@@ -10,6 +10,7 @@ The header is written last. A place whose header or blob does not carry its CRC 
 """
 
 import struct
+from array import array
 from binascii import crc32
 
 from .blockdev import BLOCK_COUNT, BLOCK_ERASE, BLOCK_SIZE
@@ -82,8 +83,19 @@ class Slots:
         return crc
 
     def _read(self, at, offset, buf):
-        # A block device need not read across blocks.
+        # A block device need not read across blocks. `buf` may be an array('i'), whose length is in words.
         block = self._block
+        size = len(buf) * (4 if isinstance(buf, array) else 1)
+        if offset % block + size <= block:
+            _sure(self._device.readblocks(at + 1 + offset // block, buf, offset % block))
+            return
+        if isinstance(buf, array):
+            raw = bytearray(size)
+            self._read(at, offset, raw)
+            words = array("i", raw)
+            for i in range(len(buf)):
+                buf[i] = words[i]
+            return
         view = memoryview(buf)
         done = 0
         while done < len(buf):
@@ -94,7 +106,7 @@ class Slots:
 
     def readinto(self, offset, buf):
         """Fill `buf` from the blob that stands. ValueError beyond its end, OSError when the device does not answer."""
-        if offset < 0 or offset + len(buf) > self.size:
+        if offset < 0 or offset + len(buf) * (4 if isinstance(buf, array) else 1) > self.size:
             raise ValueError("beyond the blob")
         self._read(self._at, offset, buf)
 
@@ -135,15 +147,16 @@ class Slots:
     def keep(self, number, size):
         """The new blob, `size` bytes, stands from now on. False when the old one still does."""
         header = bytearray(_HEADER)
-        back = bytearray(_HEADER)
         try:
-            struct.pack_into(_FORMAT, header, 0, _MAGIC, self._generation + 1, number, size, self._crc(self._new, size))
+            crc = self._crc(self._new, size)
+            struct.pack_into(_FORMAT, header, 0, _MAGIC, self._generation + 1, number, size, crc)
             struct.pack_into("<I", header, 20, crc32(memoryview(header)[:20]))
             _sure(self._device.writeblocks(self._new, header, 0))
-            _sure(self._device.readblocks(self._new, back, 0))
+            _sure(self._device.readblocks(self._new, self._header, 0))
+            stands = self._header == header and self._crc(self._new, size) == crc
         except OSError:
-            pass
-        if back != header:
+            stands = False
+        if not stands:
             # It may stand there unseen: what was told not to be kept must not come up at the next start.
             try:
                 self._device.writeblocks(self._new, bytes(_HEADER), 0)
@@ -155,3 +168,15 @@ class Slots:
         self.size = size
         self.number = number
         return True
+
+
+class Part:
+    """What follows `at` in a blob of `size` bytes that `read(offset, buf)` reads: `size` and `readinto` of it alone."""
+
+    def __init__(self, read, at, size):
+        self.size = size - at
+        self._read = read
+        self._at = at
+
+    def readinto(self, offset, buf):
+        self._read(self._at + offset, buf)
