@@ -122,7 +122,8 @@ class Bridge:
 def build(settings: Settings) -> Bridge:
     """The bridge of these settings, with its store open and its scheme applied. ConfigError before anything is changed."""
     fleet_key = load_fleet_key(settings.fleet_key_file)
-    password = settings.broker_password()
+    tls = settings.broker_tls()
+    password = settings.broker_password() if tls is None else None
     scheme = load_scheme(settings.scheme_file) if settings.scheme_file is not None else None
     engine = open_store(settings.store)
     if scheme is not None:
@@ -134,6 +135,7 @@ def build(settings: Settings) -> Bridge:
         settings.broker_port,
         user=settings.broker_user,
         password=password,
+        tls=tls,
         client_id=settings.client_id,
         shards=settings.shards,
         counts=counts,

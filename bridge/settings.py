@@ -4,16 +4,21 @@
     broker_port = 1883
     broker_user = "bridge"
     broker_password_file = "bridge.password"    # mode 0600
+    broker_ca_file = "tls/ca.crt"                # with these three: TLS, and the certificate is the login
+    broker_cert_file = "tls/bridge.crt"
+    broker_key_file = "tls/bridge.key"           # mode 0600
     store = "store.db"                           # a path, or an SQLAlchemy URL
     fleet_key_file = "fleet.key"                 # 64 hex digits, mode 0600
     shards = ["+"]                               # which shards this process serves; "+" is all of them
     clock = "wall"                               # or "records": a simulation, where the host's time means nothing
     scheme_file = "scheme.yaml"                  # applied at each start
 
-Paths in a file are relative to the file.
+Paths in a file are relative to the file. A broker on another machine is spoken to by TLS alone.
 """
 
+import ipaddress
 import os
+import ssl
 import stat
 import tomllib
 from pathlib import Path
@@ -25,7 +30,16 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from bridge.errors import ConfigError
 
 PREFIX = "HOMEWARD_"
-_PATHS = ("store", "broker_password_file", "fleet_key_file", "scheme_file", "town_file")
+_PATHS = (
+    "store",
+    "broker_password_file",
+    "broker_ca_file",
+    "broker_cert_file",
+    "broker_key_file",
+    "fleet_key_file",
+    "scheme_file",
+    "town_file",
+)
 
 
 class Settings(BaseSettings):
@@ -35,6 +49,9 @@ class Settings(BaseSettings):
     broker_port: Annotated[int, Field(ge=1, le=65535)] = 1883
     broker_user: str | None = None
     broker_password_file: Path | None = None
+    broker_ca_file: Path | None = None
+    broker_cert_file: Path | None = None
+    broker_key_file: Path | None = None
     client_id: Annotated[str, Field(min_length=1, max_length=23)] = "homeward-bridge"
     store: Annotated[str, Field(min_length=1)]
     fleet_key_file: Path
@@ -62,6 +79,32 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return env_settings, init_settings  # the environment wins over the file
+
+    def broker_tls(self) -> ssl.SSLContext | None:
+        """TLS to the broker: its certificate verified against the authority and the name, ours shown to it. None for a broker
+        on this machine without it. ConfigError names the file that is missing, unusable, or readable by others."""
+        paths = {name: getattr(self, name) for name in ("broker_ca_file", "broker_cert_file", "broker_key_file")}
+        missing = [name for name, path in paths.items() if path is None]
+        if len(missing) == 3:
+            if not _is_loopback(self.broker_host):
+                expected = "127.0.0.1, or broker_ca_file, broker_cert_file and broker_key_file"
+                raise ConfigError("settings", "broker_host", self.broker_host, expected)
+            return None
+        if missing:
+            raise ConfigError("settings", missing[0], None, "a file: all three of the authority, our certificate and its key")
+        read_secret(paths["broker_key_file"], "broker_key_file", 65536)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and name
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_verify_locations(paths["broker_ca_file"])
+        except (OSError, ssl.SSLError):
+            raise ConfigError(paths["broker_ca_file"], "broker_ca_file", str(paths["broker_ca_file"]), "PEM") from None
+        try:
+            context.load_cert_chain(paths["broker_cert_file"], paths["broker_key_file"], lambda: b"")
+        except (OSError, ssl.SSLError):
+            path = paths["broker_cert_file"]
+            raise ConfigError(path, "broker_cert_file", str(path), "a certificate in PEM that goes with the key") from None
+        return context
 
     def broker_password(self) -> str | None:
         """What is in the password file. ConfigError when others may read it."""
@@ -98,12 +141,19 @@ def load_settings(path: Path | None) -> Settings:
         raise ConfigError(file, "(values)", str(error), "valid settings") from None
 
 
-def read_secret(path: Path, field: str) -> str:
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def read_secret(path: Path, field: str, most: int = 4096) -> str:
     """A secret's text. ConfigError when it cannot be read, is empty, or others may read it; never with the secret in it."""
     try:
         with path.open(encoding="utf-8") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            text = file.read(4096).strip()
+            text = file.read(most).strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise ConfigError(path, field, str(path), f"a file that can be read ({reason})") from None

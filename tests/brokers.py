@@ -6,20 +6,23 @@ deadline instead of sleeps. `mosquitto` is skipped by name where its program is 
 
 import os
 import shutil
+import ssl
 import threading
 import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from bridge.broker.authority import Authority, Identity
 from bridge.broker.mosquitto import MosquittoBroker
 from bridge.broker.nats import EmbeddedBroker, bridge_user, device_user
-from bridge.broker.process import BrokerError, BrokerProcess
+from bridge.broker.process import BrokerError, BrokerProcess, Tls
 
 Broker = BrokerProcess
 BROKERS: dict[str, type[BrokerProcess]] = {"nats": EmbeddedBroker, "mosquitto": MosquittoBroker}
@@ -42,6 +45,20 @@ def missing_reason(kind: str) -> str:
     except BrokerError as error:
         return str(error)
     return ""
+
+
+def server_tls(authority: Authority, *names: str) -> Tls:
+    """What a broker needs to serve TLS under this authority."""
+    server = authority.server(names)
+    return Tls(authority.certificate_file, server.certificate_file, server.key_file)
+
+
+def client_context(ca_file: Path, identity: Identity | None) -> ssl.SSLContext:
+    """A client that verifies the broker, and shows a certificate of its own when it has one."""
+    context = ssl.create_default_context(cafile=str(ca_file))
+    if identity is not None:
+        context.load_cert_chain(identity.certificate_file, identity.key_file)
+    return context
 
 
 def seed_of(name: str) -> int:
@@ -82,6 +99,7 @@ class Party:
         clean: bool = True,
         manual_ack: bool = False,
         will: tuple[str, bytes] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.port = port
         self.heard: list[Heard] = []
@@ -94,7 +112,10 @@ class Party:
         self.client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=client_id or name, clean_session=clean, manual_ack=manual_ack
         )
-        self.client.username_pw_set(name, password if password is not None else f"password of {name}")
+        if tls is None:
+            self.client.username_pw_set(name, password if password is not None else f"password of {name}")
+        else:
+            self.client.tls_set_context(tls)
         if will is not None:
             self.client.will_set(will[0], will[1], 1, retain=True)
         self.client.on_connect = self._on_connect

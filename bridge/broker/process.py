@@ -116,6 +116,9 @@ class BrokerProcess:
         if self.alive:
             return
         command = self._command()
+        for path in (self.tls.ca_file, self.tls.certificate_file, self.tls.key_file) if self.tls else ():
+            if not os.access(path, os.R_OK):  # mosquitto listens, and only then finds out
+                raise ConfigError("broker", "tls", str(path), "a file in PEM that can be read")
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._take_folder()
         try:

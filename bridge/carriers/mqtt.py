@@ -6,10 +6,12 @@ What holds:
 - An acknowledgement belongs to the connection on which its message came: packet numbers are used anew after a reconnection, and a
   late PUBACK would take another message away.
 - It reconnects for ever, with backoff, and subscribes again each time. Messages may come before the SUBACK (resumed sessions).
+- With `tls` the broker's certificate and name are verified before anything is said, and ours says who we are: no password then.
 - `send` hands receipts to the session in order; one that is lost with the connection is made up for by the device asking again.
 """
 
 import queue
+import ssl
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -45,6 +47,7 @@ class MqttCarrier:
         *,
         user: str | None = None,
         password: str | None = None,
+        tls: ssl.SSLContext | None = None,
         client_id: str = "homeward-bridge",
         shards: Sequence[str] = ("+",),
         counts: Counts | None = None,
@@ -64,7 +67,10 @@ class MqttCarrier:
             protocol=MQTTProtocolVersion.MQTTv311,
             manual_ack=True,
         )
-        self._client.username_pw_set(user, password)
+        if tls is None:
+            self._client.username_pw_set(user, password)
+        else:
+            self._client.tls_set_context(tls)
         self._client.max_inflight_messages_set(INFLIGHT)
         self._client.reconnect_delay_set(BACKOFF_MIN_S, BACKOFF_MAX_S)  # type: ignore[arg-type]  # fractions work
         self._client.on_connect = self._on_connect
