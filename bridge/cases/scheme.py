@@ -1,12 +1,14 @@
 """The scheme file: a time zone, and the wearers with their devices, homes and conditions.
 
     timezone: Europe/London
+    lease_days: 35                       # how long a tag goes on when it hears nothing from the bridge; renewed at half
+    policy: {fix_interval_s: 60}         # settings of the devices that differ (`firmware.core.settings`)
     wearers:
       - id: w1
         name: A. Wearer
         tag: tag-000001
         home_unit: hmu-000001
-        home: {lat: 50.7154, lon: -2.4367}
+        home: {lat: 50.7154, lon: -2.4367, radius_m: 100}
         from: 2026-06-01T05:00:00Z
         conditions:
           - {kind: curfew, name: Nights, from: "21:00", until: "07:00", grace_min: 5}
@@ -16,17 +18,19 @@
 transaction and may be repeated. It never takes a wearer or a wear period away: what is gone from the file ends by `until`.
 """
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_validator
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from bridge.errors import ConfigError
 from bridge.store import schema
 from firmware.core import ident
+from firmware.core.settings import Settings, SettingsError
 
 from .conditions import Condition, Point, Strict
 from .reading import Loc, field_name, read_model, read_yaml, where
@@ -72,6 +76,20 @@ HomeUnitName = Annotated[str, AfterValidator(_device_of(ident.HMU, "hmu-000001")
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
+class Home(Point):
+    """Within `radius_m` of it he is at home, as far as his tag's fixes tell."""
+
+    radius_m: Annotated[int, Field(ge=20, le=1000)] = 100
+
+
+def _policy(values: dict[str, int]) -> dict[str, int]:
+    try:
+        Settings(values)
+    except SettingsError as error:
+        raise ValueError(f"settings of a device ({error})") from None
+    return values
+
+
 class WearerEntry(Strict):
     """One wear period of one wearer. The same `id` may come again with another period."""
 
@@ -79,7 +97,7 @@ class WearerEntry(Strict):
     name: Annotated[str, Field(min_length=1)]
     tag: TagName
     home_unit: HomeUnitName | None = None
-    home: Point | None = None
+    home: Home | None = None
     start: Instant = Field(alias="from")
     end: Instant | None = Field(None, alias="until")
     conditions: list[Condition] = Field(default_factory=list)
@@ -95,6 +113,8 @@ class WearerEntry(Strict):
 
 class Scheme(Strict):
     timezone: TimeZone
+    lease_days: Annotated[int, Field(ge=1, le=365)] = 35
+    policy: Annotated[dict[str, StrictInt], AfterValidator(_policy)] = Field(default_factory=dict)
     wearers: list[WearerEntry]
 
     @model_validator(mode="before")
@@ -152,6 +172,8 @@ def apply_scheme(engine: Engine, scheme: Scheme, shard: str = "0") -> None:
         raise ConfigError("scheme", field_name(problem[0]), problem[1], problem[2])
     with engine.begin() as connection:
         _put_setting(connection, "timezone", scheme.timezone)
+        _put_setting(connection, "lease_days", str(scheme.lease_days))
+        _put_setting(connection, "policy", json.dumps(scheme.policy, sort_keys=True))
         for entry in scheme.wearers:
             _put_wearer(connection, entry)
             tag_id = ensure_device(connection, entry.tag, shard)
@@ -190,6 +212,7 @@ def _put_period(connection: Connection, entry: WearerEntry, tag_id: int, hmu_id:
         "hmu_id": hmu_id,
         "home_lat_e7": round(entry.home.lat * 1e7) if entry.home else None,
         "home_lon_e7": round(entry.home.lon * 1e7) if entry.home else None,
+        "home_radius_m": entry.home.radius_m if entry.home else None,
         "until_ms": entry.until_ms,
     }
     if connection.execute(update(table).where(key).values(values)).rowcount == 0:

@@ -50,16 +50,17 @@ def device_called(connection: Connection, name: str) -> Row[Any]:
 
 def ask(
     engine: Engine, name: str, kind: int, *, by_whom: str, reason: str = "",
-    pattern: str = "short", room: str = "", seconds: int = 60,
+    pattern: str = "short", room: str = "", seconds: int = 60, at_ms: int | None = None,
 ) -> int:  # fmt: skip
-    """Put an order into the store; its id. ConfigError naming device, field and value when that device is not asked for this."""
+    """Put an order into the store; its id. ConfigError naming device, field and value when that device is not asked for this.
+    `at_ms`: when it is asked; None is now."""
     with engine.begin() as connection:
         device = device_called(connection, name)
         if kind in _TAGS_ONLY and ident.device_class(device.device_id) != ident.TAG:
             raise ConfigError(name, "device", name, f"a tag: {WORDS[kind]} is nothing for a home unit")
         if kind == message.ORDER_RANGE_TEST and ident.device_class(device.device_id) != ident.HMU:
             raise ConfigError(name, "device", name, "a home unit: a range test is made by one")
-        moment = now_ms(connection)
+        moment = now_ms(connection) if at_ms is None else at_ms
         payload, detail = _content(connection, device, kind, pattern, room, seconds)
         if kind in (message.ORDER_LEASE, message.ORDER_CONFIG):
             _refuse_never_worn(connection, device, kind)

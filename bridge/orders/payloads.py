@@ -1,4 +1,4 @@
-"""The payloads of orders, packed and taken apart, and their names in words. Pure; the layouts are told in `firmware.core.message`."""
+"""The payloads of orders, packed and taken apart, and their names in words. Pure; `firmware.core.message` tells the layouts."""
 
 import json
 import struct
@@ -55,7 +55,7 @@ def parse_lease(payload: bytes) -> Lease:
 
 
 def config_payload(policy: dict[str, int], zone_map: bytes = b"") -> bytes:
-    """Settings that differ from the defaults, and a zone map (`zonemap.pack`), which may be empty. ValueError names the setting."""
+    """Settings that differ from the defaults, and a zone map (`zonemap`), which may be empty. ValueError names the setting."""
     try:
         Settings(policy)
     except SettingsError as error:

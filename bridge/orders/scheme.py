@@ -5,11 +5,13 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from bridge.errors import ConfigError
 from bridge.store import schema
 from bridge.store.settings import get_settings
 
 from .payloads import Lease, config_payload
 from .wanted import HOME_RADIUS_M, LEASE_DAYS, Worn, is_over, period_at, wanted_lease, zones_of
+from .zonemap import pack
 
 
 class SchemeView:
@@ -68,17 +70,9 @@ class SchemeView:
         if key not in self._configs:
             zones = zones_of(worn, self._conditions.get(worn.wearer_id, ())) if worn is not None and key[1] else []
             try:
-                zone_map = pack_zones(zones) if worn is not None and device_id == worn.tag_id and zones else b""
+                zone_map = pack(zones) if worn is not None and device_id == worn.tag_id else b""
                 self._configs[key] = config_payload(self._policy, zone_map)
-            except ValueError as error:
+            except (ConfigError, ValueError) as error:
                 self.faults[device_id] = str(error)
                 return None
         return self._configs[key]
-
-
-def pack_zones(zones: list[dict[str, Any]]) -> bytes:
-    try:
-        from .zonemap import pack
-    except ImportError as error:
-        raise ValueError(str(error)) from None
-    return pack(zones)

@@ -1,15 +1,15 @@
-"""Orders on their way down: stop and wait, one at a time for each device, until the device says that it is done or it is too late.
+"""Orders on their way down: stop and wait, one at a time for each device, until the device says that it is done, or too late.
 
 What holds:
 - An order gets its number when it is sent first, in the transaction before that: numbers grow strictly for each device, and what
   stands under a number never changes, whatever crashes.
 - It goes by the way on which the device was heard last: its own topic, or its home unit. Unanswered for AGAIN_MS it goes both
   ways, and from then on with each message that is heard from the device, at most once in AGAIN_MS.
-- A newer lease or config takes the place of an older one that is unanswered. A lease that withdraws takes the place of everything.
+- A newer lease or config takes the place of an older one that is unanswered. A lease that withdraws takes that of all others.
 - Long orders go RELAYED_AT_ONCE (or DIRECT_AT_ONCE) pieces at a time, so that a home unit is not flooded; the rest follows with
   the next messages.
-- Leases and configs follow from the scheme (`scheme`, `wanted`); where time is that of the records they are looked at only when the
-  device is heard, so that a simulation is the same at any speed. A device that was never heard is sent nothing.
+- Leases and configs follow from the scheme (`scheme`, `wanted`); where time is that of the records they are looked at only when
+  the device is heard, so that a simulation is the same at any speed. A device that was never heard is sent nothing.
 
 All in the thread of ingest, in its transactions: `take_in` … `outgoing`, and `pump` between them.
 """
@@ -216,7 +216,7 @@ class Orders:
         mine &= _table.c.number.is_not(None)
         for order in connection.execute(select(_table).where(mine).order_by(_table.c.id.desc())).all():
             if order.detail["number"] == result["room"]:
-                connection.execute(update(_table).where(_table.c.id == order.id).values(result={**order.detail, **result}))
+                connection.execute(update(_table).where(_table.c.id == order.id).values(result={**result, **order.detail}))
                 return
 
     def _is_rotating(self, device_id: int, key_id: int) -> bool:
@@ -327,8 +327,8 @@ class Orders:
                 )
                 return False
         last = connection.execute(select(func.max(_table.c.number)).where(_table.c.device_id == device_id)).scalar() or 0
-        going.number = max(last + 1, now_ms // 1000)
-        if going.number > _NUMBER_MAX:
+        number = going.number = max(last + 1, now_ms // 1000)
+        if number > _NUMBER_MAX:
             self._end(connection, going, "refused", message.BAD_VALUE)
             return False
         values = {"number": going.number, "payload": going.payload, "sent_ms": now_ms, "state": "sent"}

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .payloads import LEASE_S_MAX, Lease
+from .zonemap import Circle, Zone
 
 LEASE_DAYS = 35
 HOME_RADIUS_M = 100
@@ -66,14 +67,14 @@ def wanted_lease(worn: Worn | None, known: Lease | None, now_ms: int, lease_days
     return Lease(worn.id, max(from_s, until_s - LEASE_S_MAX), until_s)
 
 
-def zones_of(worn: Worn, conditions: Sequence[Any]) -> list[dict[str, Any]]:
-    """The zones of a wear period, for `zonemap`. `conditions`: the wearer's rows, with id, kind, name and spec."""
-    zones: list[dict[str, Any]] = []
+def zones_of(worn: Worn, conditions: Sequence[Any]) -> list[Zone]:
+    """The zones of a wear period. `conditions`: the wearer's rows, with id, kind and spec."""
+    zones: list[Zone] = []
     if worn.home is not None:
-        lat, lon = worn.home
-        circle = {"lat": lat, "lon": lon, "radius_m": worn.home_radius_m}
-        zones.append({"id": HOME_ZONE, "kind": "home", "name": "home", "circle": circle})
+        zones.append(Zone(HOME_ZONE, "home", Circle(*worn.home, worn.home_radius_m)))
     for row in conditions:
         if row.kind in ("exclusion", "inclusion"):
-            zones.append({"id": row.id % 0xFFFF + 1, "kind": row.kind, "name": row.name, **row.spec})
+            circle = row.spec.get("circle")
+            shape = Circle(**circle) if circle is not None else [(lat, lon) for lat, lon in row.spec["polygon"]]
+            zones.append(Zone(row.id % 0xFFFF + 1, row.kind, shape))
     return zones

@@ -1,8 +1,8 @@
 """The tables of the store. Times are integer milliseconds UTC since 1970 (`…_ms`), positions 1e-7 degrees (`…_e7`).
 
 A row of `record` is the 32 bytes as the device made them (`raw`) and the same thing taken apart. Only `at_ms` and `quarantine`
-ever change, when the clock of its boot becomes known; it is deleted only when it is then dated outside of every wear period of its
-device. Whatever is unknown is NULL.
+ever change, when the clock of its boot becomes known; it is deleted only when it is then dated outside of every wear period of
+its device. Whatever is unknown is NULL.
 
 An `event` is a finding. It is never deleted either; `superseded` says that records which came later show another story.
 
@@ -106,8 +106,8 @@ lost = Table(
     Column("said_by", BigInteger, nullable=False),
 )
 
-# Numbers first..last of records that were not stored because they are dated outside of every wear period of their device. They are
-# receipted like the others; nothing else of them is kept.
+# Numbers first..last of records that were not stored because they are dated outside of every wear period of their device. They
+# are receipted like the others; nothing else of them is kept.
 declined = Table(
     "declined",
     metadata,
@@ -263,8 +263,8 @@ down_counter = Table(
     Column("counter", BigInteger, nullable=False),
 )
 
-# timezone (IANA name) · clock (wall | records) · town (path of a GeoJSON file) · policy (JSON: settings of the devices that differ)
-# · lease_days
+# timezone (IANA name) · clock (wall | records) · town (path of a GeoJSON file) · lease_days
+# policy (JSON: settings of the devices that differ)
 setting = Table(
     "setting",
     metadata,

@@ -170,3 +170,13 @@ def test_conditions_stand_on_their_own() -> None:
     for shape in ({}, {"polygon": [[1, 2], [3, 4], [5, 2]], "circle": {"lat": 1, "lon": 2, "radius_m": 3}}):
         with pytest.raises(ValidationError, match='either "circle" or "polygon"'):
             adapter.validate_python({"kind": "inclusion", "name": "Z", **shape})
+
+
+def test_the_policy_of_the_devices_is_checked_where_it_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "scheme.yaml"
+    file.write_text("timezone: UTC\npolicy: {fix_interval_s: 1}\nwearers: []\n")
+    with pytest.raises(ConfigError, match=r"scheme.yaml:2: policy: .*fix_interval_s: got 1, expected 5 to 3600"):
+        load_scheme(file)
+    file.write_text("timezone: UTC\npolicy: {fix_intervall_s: 60}\nwearers: []\n")
+    with pytest.raises(ConfigError, match="fix_intervall_s: no such setting"):
+        load_scheme(file)
