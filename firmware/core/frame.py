@@ -10,9 +10,15 @@
          11  u16  bit n: slot n has          11  u8   battery percent
                   something to fetch         12  u8   mode (record.MODE_*)
         13  u32  UTC seconds, 0 unknown      13  u32  last sequence number made
+        17  u24  echo                        17  u24  echo
          FRAGMENT, ACK: see `link`
     20  mic[4]                       AES-CCM (M = 4) of bytes 0-19 under the household's RF key, no payload,
                                      nonce = sender, counter, "RF", three zeros
+
+An echo is what proves a frame fresh to a listener that has just started and knows no counter of its sender: the low 20 bits of
+the counter of the last frame that the sender heard (from its home unit, or from any of its tags), << 4 | the tag's slot. Only
+who lives now can echo a number that the listener itself gave out in this life. So no frame of before a restart is ever heard
+again, and nothing is kept in flash for it.
 
 Carried in one BLE advertisement as manufacturer-specific data of 28 bytes. No function here raises on bytes from the air.
 """
@@ -38,14 +44,17 @@ ACK = const(4)
 DOWNLINK = const(1)  # flags of BEACON
 MAINS = const(2)
 ONLINE = const(4)
+RANGE_TEST = const(8)  # every tag that hears this: be heard every two seconds
 STRAP_OK = const(1)  # flags of STATUS
 CHARGING = const(2)
 MOVING = const(4)
+ASKS = const(8)  # for a beacon with an echo of this
 
 REFUSED = const(0)  # results of FrameOpener.open: not of this household, or garbage
 FRESH = const(1)
 DUPLICATE = const(2)  # the last frame of that sender once more: good for another RSSI reading, to be acted on only once
 REPLAYED = const(3)  # an older one of that sender
+UNPROVEN = const(4)  # authentic, but of a sender of whom no counter is known: fresh only if it echoes one of ours
 
 SENDERS_MAX = const(17)  # a home unit and its 16 slots
 
@@ -55,6 +64,8 @@ ADVERTISEMENT_SIZE = const(28)
 COMPANY_FOR_TESTS = const(0xFFFF)  # Bluetooth Assigned Numbers, section 7.1: for internal tests, until we have one
 _AD_MANUFACTURER = const(0xFF)
 _COUNTER_MAX = const(0xFFFFFFFF)
+_ECHO_MASK = const(0xFFFFF)
+_ECHO_AGE = const(4095)  # an echo of an older frame proves nothing: the 20 bits come round after months
 
 
 def kind_of(frame):
@@ -70,9 +81,9 @@ def counter_of(frame):
     return frame[5] | frame[6] << 8 | frame[7] << 16 | frame[8] << 24
 
 
-def pack_beacon(frame, flags, battery, pending_slots, utc_s=0):
+def pack_beacon(frame, flags, battery, pending_slots, utc_s=0, echo=0):
     """Write the body of a BEACON into a frame. `utc_s`: seconds since 1970, 0 while they are not known."""
-    struct.pack_into("<BBHIHB", frame, BODY, flags, battery, pending_slots, utc_s, 0, 0)
+    struct.pack_into("<BBHIHB", frame, BODY, flags, battery, pending_slots, utc_s, echo & 0xFFFF, echo >> 16)
 
 
 def parse_beacon(frame):
@@ -85,14 +96,24 @@ def beacon_time(frame):
     return struct.unpack_from("<I", frame, BODY + 4)[0]
 
 
-def pack_status(frame, slot, flags, battery, mode, last_seq):
+def pack_status(frame, slot, flags, battery, mode, last_seq, echo=0):
     """Write the body of a STATUS into a frame."""
-    struct.pack_into("<BBBBIHB", frame, BODY, slot, flags, battery, mode, last_seq, 0, 0)
+    struct.pack_into("<BBBBIHB", frame, BODY, slot, flags, battery, mode, last_seq, echo & 0xFFFF, echo >> 16)
 
 
 def parse_status(frame):
     """(slot, flags, battery, mode, last_seq)"""
     return struct.unpack_from("<BBBBI", frame, BODY)
+
+
+def echo_of(frame):
+    """What a BEACON or a STATUS echoes; 0: nothing."""
+    return frame[BODY + 8] | frame[BODY + 9] << 8 | frame[BODY + 10] << 16
+
+
+def echo_for(frame, slot):
+    """The echo of a frame that a tag in this slot has said, or is to be told."""
+    return (counter_of(frame) & _ECHO_MASK) << 4 | slot
 
 
 class Counter:
@@ -129,22 +150,31 @@ class FrameSealer:
         self._counter = counter
         self._sender = sender
         self._nonce = _new_nonce()
+        self._first = 0  # the counters given out in this life
+        self._last = 0
 
     def seal(self, frame, kind):
         """Complete the frame of 24 bytes whose body stands in it. False when there is no counter to be had."""
         counter = self._counter.next()
         if not counter:
             return False
+        self._last = counter
+        self._first = self._first or counter
         struct.pack_into("<BII", frame, 0, VERSION << 4 | kind, self._sender, counter)
         copy_bytes(self._nonce, 0, frame, 1, 8)
         self._ccm.encrypt(self._nonce, frame, MIC, frame, MIC, 0, MIC_SIZE)
         return True
 
+    def has_said(self, echo):
+        """Whether an echo is of one of the newest frames of this life."""
+        return self._last > 0 and (self._last - (echo >> 4) & _ECHO_MASK) <= min(self._last - self._first, _ECHO_AGE)
+
 
 class FrameOpener:
     """Hears the frames of one household, each once. `own` is the listener's device id: what it sent itself is refused.
 
-    It knows the last counter of each sender only since it was built; `hear_after` brings what was kept elsewhere.
+    It knows the last counter of each sender only since it was built. Of a sender that it does not know it cannot tell an old
+    frame from a new one: `open` says UNPROVEN until `hear_after` brings a counter.
     """
 
     def __init__(self, rf_key, own=0):
@@ -154,17 +184,21 @@ class FrameOpener:
         self._last = {}
         self.refused = 0
         self.replayed = 0
+        self.unproven = 0
 
     def hear_after(self, sender, counter):
-        """Refuse whatever `sender` sent up to `counter`."""
+        """Refuse whatever `sender` sent up to `counter`. False when there are too many senders."""
+        if sender not in self._last and len(self._last) >= SENDERS_MAX:
+            return False
         self._last[sender] = max(counter, self._last.get(sender, 0))
+        return True
 
     def last_counter(self, sender):
         """The counter of the sender's last frame; 0 when none was heard."""
         return self._last.get(sender, 0)
 
     def open(self, frame):
-        """FRESH, DUPLICATE, REPLAYED or REFUSED. Only a FRESH frame may be acted on."""
+        """FRESH, DUPLICATE, REPLAYED, UNPROVEN or REFUSED. Only a FRESH frame may be acted on."""
         if len(frame) != SIZE or frame[0] >> 4 != VERSION or not BEACON <= kind_of(frame) <= ACK:
             self.refused += 1
             return REFUSED
@@ -175,13 +209,13 @@ class FrameOpener:
             return REFUSED
         counter = counter_of(frame)
         last = self._last.get(sender, 0)
-        if not last and len(self._last) >= SENDERS_MAX:
-            self.refused += 1
-            return REFUSED
+        if not last:
+            self.unproven += 1
+            return UNPROVEN
         if counter > last:
             self._last[sender] = counter
             return FRESH
-        if counter == last and counter:
+        if counter == last:
             return DUPLICATE
         self.replayed += 1
         return REPLAYED

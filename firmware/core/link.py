@@ -64,6 +64,7 @@ class Sender:
         self._frame_ms = frame_ms
         self._ack_ms = ack_ms
         self._tries = tries
+        self._ids = bytearray(16)  # of the last message to each slot: so one comes again after 16 messages to the same tag
         self._id = 0
         self._fragments = Fragmenter(bytes(1), 1, 0, slot)
         self._held = 0  # what the other side has said to hold, a bit a fragment
@@ -80,7 +81,7 @@ class Sender:
             return False
         if slot is not None:
             self._slot = slot
-        self._id = (self._id + 1) & 0x0F
+        self._id = self._ids[self._slot & 0x0F] = (self._ids[self._slot & 0x0F] + 1) & 0x0F
         self._fragments = Fragmenter(sealed, n, self._id, self._slot)
         self._held = 0
         self._all = (1 << self._fragments.total) - 1

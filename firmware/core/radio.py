@@ -2,12 +2,33 @@
 
 Holds what tag and home unit do alike: open what was heard, answer fragments, and get one message at a time across. What a
 frame means is for the owner: `on_frame(kind, sender, frame, rssi, is_new)`, and `on_message(sender, data, n, slot)` for a sealed
-message that came in fragments, with the slot it is for or from. `is_ours(sender)`: whether to listen to it at all.
+message that came in fragments, with the slot it is for or from. `is_ours(sender, slot)`: whether to listen to it at all.
+
+After a start no frame is acted on before its sender has proved that it is fresh (see `frame` about the echo): a BEACON or a
+STATUS can, by echoing a number of ours; fragments and acknowledgements wait for one. `asks` says that somebody is heard who
+has not proved it: say a STATUS with the flag ASKS.
 """
 
 import asyncio
 
-from .frame import ACK, BODY, DUPLICATE, FRAGMENT, FRESH, SIZE, FrameOpener, FrameSealer, kind_of, sender_of, to_advertisement
+from .frame import (
+    ACK,
+    BEACON,
+    BODY,
+    DUPLICATE,
+    FRAGMENT,
+    FRESH,
+    SIZE,
+    UNPROVEN,
+    FrameOpener,
+    FrameSealer,
+    counter_of,
+    echo_for,
+    echo_of,
+    kind_of,
+    sender_of,
+    to_advertisement,
+)
 from .link import DONE, SENDING, Reassembler, Sender
 from .message import sealed_length
 from .port import const, ticks_ms
@@ -15,24 +36,29 @@ from .port import const, ticks_ms
 FRAME_MS = const(100)  # on the air before the next frame: three or four advertisements, one of which gets through
 _FRAME_INTERVAL_MS = const(30)
 _ACK_MS = const(200)
+_ANSWER_MS = const(800)  # for the acknowledgement, which waits for another's at the most
 
 
 class Radio:
-    """`ble` is a board's `Ble`. One `say` at a time; `attend` handles all that was heard so far."""
+    """`ble` is a board's `Ble`. One `say` at a time; `attend` handles all that was heard so far. `slot` is a tag's own;
+    `places` messages can be put together at once, `tries` questions go to one that answers no more."""
 
-    def __init__(self, ble, rf_key, device, counter, on_frame, on_message, is_ours):
+    def __init__(self, ble, rf_key, device, counter, on_frame, on_message, is_ours, slot=0, places=2, tries=10):
         self.opener = FrameOpener(rf_key, device)
         self._sealer = FrameSealer(rf_key, device, counter)
         self._ble = ble
         self._on_frame = on_frame
         self._on_message = on_message
         self._is_ours = is_ours
-        self._reassembler = Reassembler()
+        self._slot = slot
+        self.echo = 0  # what our next BEACON or STATUS echoes
+        self.asks = False
+        self._reassembler = Reassembler(places)
         self._frame = bytearray(SIZE)
         self._out = bytearray(SIZE)
         self._advertisement = None
         self._acks = []  # frames of acknowledgements to be said
-        self.sender = Sender(0, FRAME_MS)  # for good: see Sender about message ids
+        self.sender = Sender(0, FRAME_MS, _ANSWER_MS, tries)  # for good: see Sender about message ids
 
     def attend(self):
         """Open and hand on everything in the ring. Returns how many authentic frames there were."""
@@ -43,13 +69,23 @@ class Radio:
             if rssi is None:
                 return authentic
             result = self.opener.open(frame)
-            if result != FRESH and result != DUPLICATE:
+            if result != FRESH and result != DUPLICATE and result != UNPROVEN:
                 continue
             sender = sender_of(frame)
-            if not self._is_ours(sender):
-                continue
-            authentic += 1
             kind = kind_of(frame)
+            slot = self._slot if kind == BEACON else frame[BODY + 1 if kind >= FRAGMENT else BODY] & 0x0F
+            if not self._is_ours(sender, slot):
+                continue
+            if result != DUPLICATE and kind < FRAGMENT:
+                self.echo = echo_for(frame, slot)
+            if result == UNPROVEN:
+                self.asks = True
+                if kind >= FRAGMENT or echo_of(frame) & 0x0F != slot or not self._sealer.has_said(echo_of(frame)):
+                    continue
+                self.asks = False
+                self.opener.hear_after(sender, counter_of(frame))
+                result = FRESH
+            authentic += 1
             if kind == FRAGMENT:
                 if result == FRESH:
                     self._fragment(sender, frame)

@@ -200,6 +200,14 @@ class Uplink:
         if i >= 0 and self._state[i] == _SENT:
             self._state[i] = _TO_SEND
 
+    def handed_over(self, token):
+        """A carrier keeps this message until it can pass it on: it leaves the window unfreed, and goes again if `restart` comes
+        before its receipt."""
+        i = self._find(token)
+        if i >= 0:
+            self._drop(i)
+            self._holes = True
+
     def due_ms(self, now):
         """How long until `poll` may give something by time alone, in ms; -1 when only new records or answers can."""
         due = -1
@@ -251,6 +259,12 @@ class Uplink:
         self.batch = batch
         self._forget()
         self.restart(now)
+
+    def rekey(self, ccm, key_id, now):
+        """From now on everything is sealed under another key, and only what the bridge seals under it is authentic."""
+        self._ccm = ccm
+        self._key_id = key_id
+        self.recut(self.batch, now)
 
     def _forget(self):
         self._n = 0

@@ -2,15 +2,22 @@
 
 Each interval it listens for a short window. In RF mode it then makes itself heard (status), fetches what waits for it, and
 passes on what the journal holds, a few records a message. After each message it listens on: the bridge's receipt comes back
-the same way, mostly within a second or two.
+the same way, mostly within a second or two. A home unit that has no way to the bridge keeps what it is handed: the tag goes
+on to the next records, and hands over again what is still without a receipt an hour after the way is there again.
+
+While the beacons are loud it listens less often (`scan_calm_s`); a beacon that is missed or no longer loud ends that, so
+leaving is told as soon. During a range test it is heard every two seconds, for ten minutes at the longest.
 """
 
 import asyncio
 
 from ..core.frame import (
+    ASKS,
     BEACON,
     CHARGING,
     MOVING,
+    ONLINE,
+    RANGE_TEST,
     SIZE,
     STATUS,
     STRAP_OK,
@@ -27,6 +34,12 @@ from ..core.uplink import token_of
 
 _RECEIPT_MS = const(4000)  # listening for the receipt: home unit to broker to bridge and back takes well under a second
 _FETCH_MS = const(2500)
+_ROUND_MS = const(60_000)  # of handing over at a stretch
+_AGAIN_MS = const(3600_000)  # for what was handed to a home unit that could not pass it on
+_LOUD_DB = const(10)  # above the entry level
+_CALM_ROUNDS = const(3)  # loud ones in a row
+_RANGE_MS = const(2000)
+_RANGE_ROUNDS = const(300)  # ten minutes: a home unit that never ends its test does not empty the cell
 
 
 class HomeLink:
@@ -42,13 +55,21 @@ class HomeLink:
         self._uplink = uplink
         self._journal = journal
         self._tag = tag
-        self._radio = Radio(ble, provision.rf_key, provision.device, counter, self._on_frame, self._on_message, self._is_ours)
+        self._radio = Radio(
+            ble, provision.rf_key, provision.device, counter, self._on_frame, self._on_message, self._is_ours, self._slot
+        )
         self._frame = bytearray(SIZE)
         self._wake = asyncio.Event()
         self._waiting_for_us = False
         self._status_at = ticks_ms()
         self._status_due = False
         self._got_down = False
+        self._flags = 0  # of the last beacon
+        self._loud = 0  # rounds in a row with a loud beacon
+        self._was_loud = False  # this round
+        self._range_rounds = 0
+        self._handed_at = 0
+        self._handed = False  # something stands in the home unit alone
 
     def notify(self):
         """There is something that should not wait for the next round."""
@@ -60,7 +81,12 @@ class HomeLink:
         tag = self._tag
         while True:
             began = ticks_ms()
+            self._was_loud = False
             await self._listen(settings.scan_window_ms)
+            if self._radio.asks:
+                await self._ask()
+            if not self._was_loud:
+                self._loud = 0
             if self._modes.tick(ticks_ms()):
                 tag.mode_changed()
             tag.attend()
@@ -68,12 +94,30 @@ class HomeLink:
             if tag.mode == MODE_RF:
                 await self._be_home()
             interval_s = settings.scan_home_s if tag.mode == MODE_RF else settings.scan_away_s
-            await self._rest(began, interval_s * 1000)
+            if tag.mode == MODE_RF and self._loud >= _CALM_ROUNDS and self._uplink.drained and not self._waiting_for_us:
+                interval_s = max(interval_s, min(settings.scan_calm_s, settings.exit_s // 3))
+            await self._rest(began, _RANGE_MS if await self._is_measured() else interval_s * 1000)
 
     def status_due(self):
         """The tag's state changed: say so in the next round."""
         self._status_due = True
         self._wake.set()
+
+    async def _ask(self):
+        # Somebody is heard who may be a recording of our home unit: only an echo of what is said now tells.
+        self._radio.asks = False
+        await self._say_status(ASKS)
+        await self._listen(self._settings.scan_window_ms)
+
+    async def _is_measured(self):
+        # Be heard, while the home unit's beacon asks for it. Whether it does.
+        if not self._flags & RANGE_TEST:
+            self._range_rounds = 0
+            return False
+        self._range_rounds += 1
+        if self._range_rounds > _RANGE_ROUNDS:
+            return False
+        return await self._say_status(0)
 
     async def _rest(self, began, interval_ms):
         while True:
@@ -96,10 +140,14 @@ class HomeLink:
             self._status_due = self._waiting_for_us = False
             self._status_at = now
             self._ble.listen(_FETCH_MS)
-            if await self._say_status() and fetch:
+            if await self._say_status(0) and fetch:
                 await self._hear_for(_FETCH_MS)
             self._ble.deaf()
-        while self._tag.may_relay and self._tag.mode == MODE_RF:
+        if self._handed and self._flags & ONLINE and ticks_diff(now, self._handed_at) > _AGAIN_MS:
+            self._handed = False
+            self._uplink.restart(now)
+        # A long backlog in several rounds: the tag's other duties wait.
+        while self._tag.may_relay and self._tag.mode == MODE_RF and ticks_diff(ticks_ms(), now) < _ROUND_MS:
             message = self._uplink.next_message(RECORDS_PER_RELAY, ticks_ms())
             if message is None:
                 return
@@ -111,19 +159,23 @@ class HomeLink:
         token = token_of(sealed)
         self._ble.listen(0)
         delivered = await self._radio.send(sealed, n, self._slot, self._radio.hear)
-        if delivered:
+        if not delivered:
+            self._uplink.failed(token, ticks_ms())
+            self._status_due = True  # a home unit that has just started hears nothing else before
+        elif self._flags & ONLINE:
             self._uplink.acked(token, ticks_ms())
-            self._got_down = False
             await self._hear_for(_RECEIPT_MS)
         else:
-            self._uplink.failed(token, ticks_ms())
+            self._uplink.handed_over(token)
+            self._handed = True
+            self._handed_at = ticks_ms()
         self._ble.deaf()
         return delivered
 
-    async def _say_status(self):
+    async def _say_status(self, flags):
         tag = self._tag
-        flags = (0 if tag.strap_is_cut else STRAP_OK) | (CHARGING if tag.charging else 0) | (MOVING if tag.moving else 0)
-        pack_status(self._frame, self._slot, flags, tag.battery, tag.mode, self._journal.next_seq - 1)
+        flags |= (0 if tag.strap_is_cut else STRAP_OK) | (CHARGING if tag.charging else 0) | (MOVING if tag.moving else 0)
+        pack_status(self._frame, self._slot, flags, tag.battery, tag.mode, self._journal.next_seq - 1, self._radio.echo)
         return await self._radio.say(self._frame, STATUS, 100)
 
     async def _listen(self, ms):
@@ -141,13 +193,16 @@ class HomeLink:
                 return
             await self._radio.hear(left)
 
-    def _is_ours(self, sender):
-        return sender == self._home_unit
+    def _is_ours(self, sender, slot):
+        return sender == self._home_unit and slot == self._slot
 
     def _on_frame(self, kind, sender, frame, rssi, is_new):
         if kind != BEACON:
             return
-        _, _, pending = parse_beacon(frame)
+        self._flags, _, pending = parse_beacon(frame)
+        if rssi >= self._settings.entry_dbm + _LOUD_DB and not self._was_loud:
+            self._was_loud = True
+            self._loud += 1
         if pending >> self._slot & 1:
             self._waiting_for_us = True
         if is_new:
@@ -157,7 +212,6 @@ class HomeLink:
             self._status_due = True
 
     def _on_message(self, sender, data, n, slot):
-        if slot == self._slot:
-            self._got_down = True
-            # A copy, for it is opened in place: fragments that come again must find what they brought the first time.
-            self._uplink.on_down(bytearray(data), n, ticks_ms())
+        self._got_down = True
+        # A copy, for it is opened in place: fragments that come again must find what they brought the first time.
+        self._uplink.on_down(bytearray(data), n, ticks_ms())

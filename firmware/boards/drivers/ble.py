@@ -19,34 +19,45 @@ _SLOT = SIZE + 1  # RSSI as a biased byte, then the frame
 class Ble:
     """`pop(buf)` gives the RSSI in dBm of the next frame heard, or None; `heard` is set when there is one."""
 
-    def __init__(self):
+    def __init__(self, places=_RING):
         self._ble = bluetooth.BLE()
         self._ble.active(True)
         self._ble.irq(self._irq)
-        self._ring = [bytearray(_SLOT) for _ in range(_RING)]
+        self._ring = [bytearray(_SLOT) for _ in range(places)]
         self._put = 0
         self._get = 0
         self.dropped = 0
+        self.listening = False
+        self._showing = False
         self.heard = asyncio.ThreadSafeFlag()
+
+    @property
+    def is_on(self):
+        """Whether it listens or shows something."""
+        return self.listening or self._showing
 
     def advertise(self, advertisement, interval_ms):
         """Repeat an advertisement until told otherwise."""
+        self._showing = True
         self._ble.gap_advertise(interval_ms * 1000, advertisement, connectable=False)
 
     def quiet(self):
+        self._showing = False
         self._ble.gap_advertise(None)  # pyright: ignore[reportArgumentType]: None stops it
 
     def listen(self, duration_ms):
         """Listen all of the time for `duration_ms`; 0: for ever."""
         self._ble.gap_scan(duration_ms, 30_000, 30_000, False)
+        self.listening = True  # after it: what it ends of an earlier scan is told by interrupt
 
     def deaf(self):
+        self.listening = False
         self._ble.gap_scan(None)  # pyright: ignore[reportArgumentType]: None stops it
 
     def pop(self, buf):
         if self._get == self._put:
             return None
-        slot = self._ring[self._get % _RING]
+        slot = self._ring[self._get % len(self._ring)]
         buf[:] = memoryview(slot)[1:]
         rssi = slot[0] - 128
         self._get += 1
@@ -57,13 +68,14 @@ class Ble:
             frame = find_frame(data[4])
             if frame is None:
                 return
-            if self._put - self._get >= _RING:
+            if self._put - self._get >= len(self._ring):
                 self.dropped += 1
                 return
-            slot = self._ring[self._put % _RING]
+            slot = self._ring[self._put % len(self._ring)]
             slot[0] = max(0, min(255, data[3] + 128))
             slot[1:] = frame
             self._put += 1
             self.heard.set()
         elif event == _IRQ_SCAN_DONE:
+            self.listening = False
             self.heard.set()

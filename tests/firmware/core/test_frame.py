@@ -26,6 +26,14 @@ class Numbers:
         return self.numbers.pop(0)
 
 
+def knowing(*senders: int, key: bytes = KEY, own: int = 0) -> frame.FrameOpener:
+    """An opener for whom these senders have proved themselves, with counters that nobody has used since."""
+    opener = frame.FrameOpener(key, own)
+    for sender in senders:
+        assert opener.hear_after(sender, 1)
+    return opener
+
+
 def beacon(counter: int, sender: int = HMU, key: bytes = KEY, kind: int = frame.BEACON, body: bytes = b"hello") -> bytearray:
     buf = bytearray(frame.SIZE)
     buf[9 : 9 + len(body)] = body
@@ -33,18 +41,23 @@ def beacon(counter: int, sender: int = HMU, key: bytes = KEY, kind: int = frame.
     return buf
 
 
-@given(senders, senders, st.integers(1, 4), st.binary(min_size=11, max_size=11), st.binary(min_size=16, max_size=16))
+@given(
+    senders,
+    senders.filter(lambda n: n > 1),
+    st.integers(1, 4),
+    st.binary(min_size=11, max_size=11),
+    st.binary(min_size=16, max_size=16),
+)
 def test_a_frame_is_what_the_layout_and_cryptography_say(sender: int, counter: int, kind: int, body: bytes, key: bytes):
     buf = beacon(counter, sender, key, kind, body)
     clear = bytes([1 << 4 | kind]) + sender.to_bytes(4, "little") + counter.to_bytes(4, "little") + body
     assert buf == clear + AESCCM(key, tag_length=4).encrypt(clear[1:9] + b"RF\0\0\0", b"", clear)
-    opener = frame.FrameOpener(key)
-    assert opener.open(bytes(buf)) == frame.FRESH
+    assert knowing(sender, key=key).open(bytes(buf)) == frame.FRESH
     assert (frame.kind_of(buf), frame.sender_of(buf), frame.counter_of(buf)) == (kind, sender, counter)
 
 
 def test_the_same_frame_again_is_a_duplicate_and_an_older_one_a_replay():
-    opener = frame.FrameOpener(KEY)
+    opener = knowing(HMU)
     first, second, third = beacon(5), beacon(6), beacon(900)
     assert [opener.open(f) for f in (first, first, second, second, first, third, second)] == [
         frame.FRESH,
@@ -60,43 +73,61 @@ def test_the_same_frame_again_is_a_duplicate_and_an_older_one_a_replay():
 
 
 def test_each_sender_has_its_own_counter():
-    opener = frame.FrameOpener(KEY)
+    opener = knowing(HMU, TAG)
     assert opener.open(beacon(100, HMU)) == frame.FRESH
     assert opener.open(beacon(3, TAG)) == frame.FRESH
     assert opener.open(beacon(100, HMU)) == frame.DUPLICATE
 
 
 def test_a_neighbours_beacon_and_ones_own_are_not_heard():
-    opener = frame.FrameOpener(KEY, own=TAG)
-    assert opener.open(beacon(1, key=bytes(16))) == frame.REFUSED
-    assert opener.open(beacon(1, sender=TAG)) == frame.REFUSED
-    assert opener.refused == 2 and opener.last_counter(HMU) == 0
-    assert opener.open(beacon(1)) == frame.FRESH
+    opener = knowing(HMU, own=TAG)
+    assert opener.open(beacon(2, key=bytes(16))) == frame.REFUSED
+    assert opener.open(beacon(2, sender=TAG)) == frame.REFUSED
+    assert opener.refused == 2 and opener.last_counter(HMU) == 1
+    assert opener.open(beacon(2)) == frame.FRESH
 
 
-def test_what_was_heard_before_a_restart_can_be_kept_from_coming_back():
+def test_of_a_sender_of_whom_no_counter_is_known_nobody_can_say_whether_it_is_fresh():
     opener = frame.FrameOpener(KEY)
-    opener.hear_after(HMU, 50)
-    opener.hear_after(HMU, 40)
+    assert opener.open(beacon(49)) == opener.open(beacon(50)) == frame.UNPROVEN and opener.unproven == 2
+    assert opener.last_counter(HMU) == 0, "hearing it proves nothing"
+    assert opener.hear_after(HMU, 50) and opener.hear_after(HMU, 40)
     assert opener.open(beacon(50)) == frame.DUPLICATE
     assert opener.open(beacon(49)) == frame.REPLAYED
     assert opener.open(beacon(51)) == frame.FRESH
 
 
+@given(st.integers(0, 2**32 - 20_000), st.integers(1, 10_000), st.integers(0, 15), st.data())
+def test_an_echo_is_known_by_whoever_said_the_number_lately_and_in_this_life(
+    kept: int, said: int, slot: int, data: st.DataObject
+):
+    numbers = iter(range(kept + 1, kept + said + 1))
+    sealer = frame.FrameSealer(KEY, TAG, Numbers())
+    sealer._counter = type("Counts", (), {"next": lambda self: next(numbers)})()
+    buf = bytearray(frame.SIZE)
+    for number in (kept + 1, kept + said) if said > 1 else (kept + 1,):
+        numbers = iter([number])
+        assert not sealer.has_said(frame.echo_for(buf, slot)) or number == kept + said > kept + 1
+        sealer.seal(buf, frame.STATUS)
+    age = data.draw(st.integers(0, 2**20 - 1))
+    echo = bytearray(frame.SIZE)
+    echo[5:9] = ((kept + said - age) % 2**32).to_bytes(4, "little")
+    assert sealer.has_said(frame.echo_for(echo, slot)) == (age <= min(said - 1, 4095))
+
+
 def test_the_number_of_senders_is_bounded():
     opener = frame.FrameOpener(KEY)
-    results = [opener.open(beacon(1, sender)) for sender in range(1, 40)]
-    assert results == [frame.FRESH] * frame.SENDERS_MAX + [frame.REFUSED] * (39 - frame.SENDERS_MAX)
-    assert opener.open(beacon(2, 1)) == frame.FRESH
+    assert [opener.hear_after(sender, 1) for sender in range(1, 40)] == [True] * frame.SENDERS_MAX + [False] * 22
+    assert opener.open(beacon(2, 1)) == frame.FRESH and opener.open(beacon(2, 39)) == frame.UNPROVEN
 
 
 @given(st.integers(0, 24 * 8 - 1))
 def test_one_flipped_bit_is_refused_and_leaves_the_counter_alone(bit: int):
-    opener = frame.FrameOpener(KEY)
+    opener = knowing(HMU)
     bad = beacon(7)
     bad[bit // 8] ^= 1 << bit % 8
     assert opener.open(bad) == frame.REFUSED
-    assert opener.last_counter(HMU) == 0
+    assert opener.last_counter(HMU) == 1
     assert opener.open(beacon(7)) == frame.FRESH
 
 
@@ -107,23 +138,28 @@ def test_garbage_is_counted_and_never_raises(garbage: list[bytes]):
     assert opener.refused == len(garbage)
 
 
-@given(u8, u8, u16, st.integers(0, 0xFFFFFFFF))
-def test_a_beacons_body_comes_back(flags: int, battery: int, pending: int, utc_s: int):
+u24 = st.integers(0, 2**24 - 1)
+
+
+@given(u8, u8, u16, st.integers(0, 0xFFFFFFFF), u24)
+def test_a_beacons_body_comes_back(flags: int, battery: int, pending: int, utc_s: int, echo: int):
     buf = bytearray(b"\xaa" * 24)
-    frame.pack_beacon(buf, flags, battery, pending, utc_s)
+    frame.pack_beacon(buf, flags, battery, pending, utc_s, echo)
+    assert frame.echo_of(buf) == echo
     assert frame.parse_beacon(buf) == (flags, battery, pending)
     assert frame.beacon_time(buf) == utc_s
-    body = bytes([flags, battery]) + pending.to_bytes(2, "little") + utc_s.to_bytes(4, "little") + bytes(3)
+    body = bytes([flags, battery]) + pending.to_bytes(2, "little") + utc_s.to_bytes(4, "little") + echo.to_bytes(3, "little")
     assert buf[9:20] == body
     assert buf[20:] == b"\xaa" * 4
 
 
-@given(u8, u8, u8, u8, u32)
-def test_a_statuss_body_comes_back(slot: int, flags: int, battery: int, mode: int, last_seq: int):
+@given(u8, u8, u8, u8, u32, u24)
+def test_a_statuss_body_comes_back(slot: int, flags: int, battery: int, mode: int, last_seq: int, echo: int):
     buf = bytearray(b"\xaa" * 24)
-    frame.pack_status(buf, slot, flags, battery, mode, last_seq)
+    frame.pack_status(buf, slot, flags, battery, mode, last_seq, echo)
+    assert frame.echo_of(buf) == echo
     assert frame.parse_status(buf) == (slot, flags, battery, mode, last_seq)
-    assert buf[9:20] == bytes([slot, flags, battery, mode]) + last_seq.to_bytes(4, "little") + bytes(3)
+    assert buf[9:20] == bytes([slot, flags, battery, mode]) + last_seq.to_bytes(4, "little") + echo.to_bytes(3, "little")
 
 
 ad = st.tuples(st.integers(0, 255), st.binary(max_size=28)).map(lambda pair: bytes([len(pair[1]) + 1, pair[0]]) + pair[1])
@@ -199,6 +235,7 @@ import micropython
 from firmware.core import frame
 sealer = frame.FrameSealer(bytes(range(16)), 0x02000001, frame.Counter(lambda: 41, print))
 opener = frame.FrameOpener(bytes(range(16)))
+opener.hear_after(0x02000001, 1)
 buf = bytearray(24)
 adv = bytearray(28)
 result = again = 0

@@ -17,8 +17,9 @@ class End:
     def __init__(self, device, peer):
         self.ble = Ble()
         self.got = []
-        counter = Counter(lambda: 0, lambda limit: None)
-        self.radio = Radio(self.ble, KEY, device, counter, lambda *a: None, self.take, lambda sender: sender == peer)
+        counter = Counter(lambda: 10, lambda limit: None)
+        self.radio = Radio(self.ble, KEY, device, counter, lambda *a: None, self.take, lambda sender, slot: sender == peer)
+        self.radio.opener.hear_after(peer, 10)
         self.ble.listen(0)
     def take(self, sender, data, n, slot):
         self.got.append((bytes(data), n, slot))

@@ -14,6 +14,7 @@ class Air:
         self.loss = 0
         self.rssi = -60
         self.said = 0  # advertisements
+        self.tap = None  # gets (who, data) of each
         self._chance = 12345
 
     def seed(self, seed):
@@ -29,8 +30,12 @@ class Air:
 
     def say(self, sender, data):
         self.said += 1
+        if self.tap is not None:
+            self.tap(sender, bytes(data))
+        if sender.away:
+            return
         for radio in self.radios:
-            if radio is not sender and radio.scanning and self.chance() >= self.loss:
+            if radio is not sender and radio.scanning and not radio.away and self.chance() >= self.loss:
                 radio.handler(_IRQ_SCAN_RESULT, (0, b"\x02" * 6, 3, self.rssi, memoryview(data)))
 
 
@@ -40,6 +45,7 @@ air = Air()
 class BLE:
     def __init__(self):
         self.scanning = False
+        self.away = False  # out of reach of all others
         self.handler = None
         self._data = None
         self._interval = 0

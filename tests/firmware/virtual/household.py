@@ -23,10 +23,10 @@ TAG = 0x01000001
 UNIT = 0x02000001
 
 
-def provision(device, partners, policy):
+def provision(device, partners, policy, slot=0):
     fields = {
         "device": device, "shard": "0", "broker": ["127.0.0.1", 1883], "password": "p", "key_id": 1, "key": KEY.hex(),
-        "rf_key": RF_KEY.hex(), "partners": partners, "slot": 0, "policy": policy,
+        "rf_key": RF_KEY.hex(), "partners": partners, "slot": slot, "policy": policy,
     }  # fmt: skip
     return json.dumps(fields).encode()
 
@@ -196,6 +196,63 @@ class Bridge:
         self._unit.down(bytes(head) + bytes(down[:n]))
 
 
+class Wearer:
+    """A tag's end of the radio, with a journal and nothing else of a tag; who is in doubt is away."""
+
+    strap_is_cut = charging = moving = False
+    battery = 80
+    may_relay = True
+
+    def __init__(self, device, tags, policy=None, flash=None, boot=0):
+        from firmware.core.clock import Clock
+        from firmware.core.frame import Counter
+        from firmware.core.journal import Journal
+        from firmware.core.provision import Provision
+        from firmware.core.recorder import Recorder
+        from firmware.core.uplink import Uplink
+        from firmware.tag.home import HomeLink
+        from firmware.tag.mode import ModeMachine
+
+        own = Provision(provision(device, [UNIT], policy or {}, tags.index(device)))
+        self.device = device
+        self.ble = Ble()
+        self.flash = flash or RamDevice(8)
+        self.journal = Journal(self.flash)
+        self.journal.mount()
+        self.modes = ModeMachine(own.settings, time.ticks_ms())
+        self.uplink = Uplink(self.journal, Ccm(KEY), device, 1)
+        self.recorder = Recorder(self.journal, Clock(), 1, self, self._recorded)
+        counter = Counter(lambda: 1024 * boot, lambda limit: None)
+        self.home = HomeLink(self.ble, own, counter, self.modes, self.uplink, self.journal, self)
+        self.rounds = []
+        self.changes = []  # (virtual ms, mode)
+
+    @property
+    def mode(self):
+        return self.modes.mode
+
+    @property
+    def all_is_told(self):
+        return self.uplink.drained
+
+    def _recorded(self, urgent):
+        if urgent:
+            self.uplink.urgent = True
+            self.home.notify()
+
+    def mode_changed(self):
+        self.changes.append((_hw.now, self.mode))
+        self.recorder.event(record.MODE, self.mode, self.modes.reason)
+
+    def heard_time(self, utc_s):
+        pass
+
+    def attend(self):
+        self.rounds.append(_hw.now)
+        if self.modes.in_doubt and self.modes.located(False, time.ticks_ms()):
+            self.mode_changed()
+
+
 class Unit:
     """The home unit's household without its own way up: `upward` is the bridge's to read."""
 
@@ -220,7 +277,7 @@ class Unit:
         journal = Journal(self.flash)
         journal.mount()
         recorder = Recorder(journal, Clock(), 1, self, lambda urgent: None)
-        self.relays = relays or RamDevice(8)
+        self.relays = relays or RamDevice(32)
         self.upward = Upward(b"up", UNIT, own.partners, self.relays)
         self.downward = Downward(own.partners)
         self.rounds = 0
