@@ -1,13 +1,14 @@
 """The zone map that goes to a tag with its configuration: packed from degrees and metres, and read back.
 
-The layout is `firmware.core.zonemap`'s. What `pack` makes, a tag takes; what is wrong is said by zone and field (ConfigError).
+The layout is `firmware.core.zonemap`'s. What `pack` makes, a tag takes; what is wrong is said by zone and field (ZoneError).
 Places are rounded to 1e-7 degrees (1.1 cm), radii to decimetres. Boxes are a little larger than their zones, never smaller.
 """
 
 import math
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bridge.errors import ConfigError
 from firmware.core import zonemap as layout
@@ -24,6 +25,10 @@ _LEAST_RADIUS_M = 6_335_439.0  # WGS 84, of curvature in the meridian at the equ
 _ROOM = 1.002  # boxes of circles are larger by this, for the device checks them with numbers of 15 bits
 
 LatLon = tuple[float, float]
+
+
+class ZoneError(ConfigError, ValueError):
+    """A zone that no map can have."""
 
 
 @dataclass(frozen=True)
@@ -49,20 +54,35 @@ class Zone:
     interval_s: int = 0
     confirm: int = 3
     intervals: Sequence[tuple[int, int]] = ()
+    name: str = ""  # for people; not in the map
 
 
-def pack(zones: Sequence[Zone]) -> bytes:
-    """The map's bytes; none for no zones. ConfigError names the zone and the field."""
+def zone_of(spec: Mapping[str, Any]) -> Zone:
+    """The zone of {id, kind, name, circle: {lat, lon, radius_m} or polygon: [[lat, lon], …]} and of what else `Zone` has."""
+    rest = dict(spec)
+    circle, polygon = rest.pop("circle", None), rest.pop("polygon", None)
+    if (circle is None) == (polygon is None):
+        raise ZoneError(_title(rest.get("id"), rest.get("name")), "shape", spec, 'either "circle" or "polygon"')
+    try:
+        shape = Circle(**circle) if polygon is None else [(lat, lon) for lat, lon in polygon]
+        return Zone(shape=shape, **rest)
+    except (TypeError, ValueError) as error:
+        raise ZoneError(_title(rest.get("id"), rest.get("name")), "fields", spec, f"a zone ({error})") from None
+
+
+def pack(zones: Sequence[Zone | Mapping[str, Any]]) -> bytes:
+    """The map's bytes; none for no zones. Mappings are as `zone_of` takes them. ZoneError names the zone and the field."""
     if not zones:
         return b""
     if len(zones) > layout.ZONES_MAX:
-        raise ConfigError("zone map", "zones", len(zones), f"at most {layout.ZONES_MAX}")
+        raise ZoneError("zone map", "zones", len(zones), f"at most {layout.ZONES_MAX}")
     seen: set[int] = set()
     schedules: dict[tuple[tuple[int, int], ...], int] = {(): 0}  # zones of one schedule share it
     intervals: list[tuple[int, int]] = []
     heads: list[list[int]] = []
     points = bytearray()
-    for zone in zones:
+    for each in zones:
+        zone = each if isinstance(each, Zone) else zone_of(each)
         _check_numbers(zone, seen)
         schedule = _schedule(zone)
         if schedule not in schedules:
@@ -86,7 +106,7 @@ def pack(zones: Sequence[Zone]) -> bytes:
         heads.append(head + list(box))
         points += raw
     if len(intervals) > layout.INTERVALS_MAX:
-        raise ConfigError("zone map", "intervals", len(intervals), f"at most {layout.INTERVALS_MAX} different ones in all")
+        raise ZoneError("zone map", "intervals", len(intervals), f"at most {layout.INTERVALS_MAX} different ones in all")
     start = layout.MAP_SIZE + len(heads) * layout.HEAD_SIZE + len(intervals) * layout.INTERVAL_SIZE
     out = bytearray(_MAP.pack(layout.VERSION, len(heads), len(intervals)))
     for head in heads:
@@ -127,8 +147,12 @@ def _zone(raw: bytes, at: int, intervals: list[tuple[int, int]]) -> Zone:
     return Zone(ident, names[kind], place, interval_s, confirm, tuple(intervals[first : first + count]))
 
 
-def _wrong(zone: Zone, field: str, value: object, expected: str) -> ConfigError:
-    return ConfigError(f"zone {zone.id}", field, value, expected)
+def _title(ident: object, name: object) -> str:
+    return f"zone {ident} ({name})" if name else f"zone {ident}"
+
+
+def _wrong(zone: Zone, field: str, value: object, expected: str) -> ZoneError:
+    return ZoneError(_title(zone.id, zone.name), field, value, expected)
 
 
 def _check_numbers(zone: Zone, seen: set[int]) -> None:

@@ -17,5 +17,8 @@ exec(_source.replace("@micropython.viper\n", ""), globals())
 del _source, _file
 
 
-def words(buf):
-    return array("i", buf)
+def buffers(words):
+    import uctypes  # a memoryview of an array cannot be cast to bytes here
+
+    buf = array("i", bytes(4 * words))
+    return uctypes.bytearray_at(uctypes.addressof(buf), 4 * words), buf

@@ -18,21 +18,24 @@ halved and have 90 degrees added, for 360 degrees do not fit 32 bits.
 """
 # pyright: reportInvalidTypeForm=false, reportGeneralTypeIssues=false
 
+from ..core.geo import polygon, scale, separation
 from ..core.port import MICROPYTHON, const
 
 if MICROPYTHON:
 
-    def words(buf):  # type: ignore
-        """The bytes of buf as 32-bit words."""
-        return buf  # to machine code they are
+    def buffers(words):  # type: ignore
+        """One buffer of so many 32-bit words, as bytes to read into, and as what is given for a ptr32."""
+        buf = bytearray(4 * words)
+        return buf, buf
 
 else:
     from array import array
 
     from ..core._cpython import micropython, ptr32
 
-    def words(buf):  # type: ignore
-        return array("i", buf)
+    def buffers(words):  # type: ignore
+        buf = array("i", bytes(4 * words))
+        return memoryview(buf).cast("B"), buf
 
 
 FIRST = const(26)
@@ -61,6 +64,7 @@ _QUARTER = const(900000000)
 _VAGUEST = const(65534)  # dm, the largest that a record can say
 _REACH_MAX = const(20000)  # dm, how near `near` may be
 _WIDE = const(0x0FFFFFFF)  # half units: no zone and no margin is wider than 53.7 degrees
+_VAGUE = const(20000)  # dm: a poorer fix decides nothing but what is far from it; `geo` need not be exact there
 _STALE_S = const(5400)  # a fix says no more where the tag is; at rest there is one an hour
 
 
@@ -160,8 +164,41 @@ def next_row(s: ptr32, row: int, what: int) -> int:
 
 
 @micropython.viper
-def verdict(s: ptr32) -> int:
-    """Of what was measured: 2 the whole circle of the fix is inside, 1 it is outside, 0 unknown."""
+def measure(o, pos, points):
+    """What the row found is to the fix at pos: s[17:20]. A zone whose box is far is as far as anything matters. o is s."""
+    s = ptr32(o)
+    reach = s[10]
+    s[17] = reach
+    s[18] = 0
+    s[19] = 0
+    if s[14] != 0:
+        if s[7] > _VAGUE:
+            s[17] = 0
+        else:
+            if s[16] == 1:
+                b = ptr32(points)
+                x = b[s[15] + 2] & 0xFFFFF
+                reach += x
+                scale(o, pos, points, s[15])
+                x -= int(separation(o, pos, points, s[15], reach))
+                scale(o, pos, pos, 0)
+                if x >= 0:
+                    s[18] = 1
+                else:
+                    x = 0 - x
+                s[17] = x
+            else:
+                x = int(polygon(o, pos, points, s[15], s[16], reach))
+                s[18] = x & 1
+                s[17] = x >> 1
+            s[19] = 2 + (reach >> s[3])
+
+
+@micropython.viper
+def verdict(o, pos, points) -> int:
+    """2 the whole circle of the fix is inside the row found, 1 it is outside, 0 unknown."""
+    measure(o, pos, points)
+    s = ptr32(o)
     x = s[7] + s[19]
     if s[17] < x:
         return 0
@@ -173,8 +210,10 @@ def verdict(s: ptr32) -> int:
 
 
 @micropython.viper
-def judge(s: ptr32, row: int) -> int:
-    """Take what was measured into the row's state; 1 when it is to be told (s[18], s[20], s[21])."""
+def judge(o, pos, points, row: int) -> int:
+    """Take what the row found is to the fix into its state; 1 when it is to be told (s[18], s[20], s[21])."""
+    measure(o, pos, points)
+    s = ptr32(o)
     state = s[row + 6]
     settled = state & 3
     seen = 2
@@ -393,9 +432,3 @@ def encloses(s: ptr32, row: int, b: ptr32) -> int:
             return 0
         i += 2
     return 1
-
-
-@micropython.viper
-def word(b: ptr32, j: int) -> int:
-    """Word j of b."""
-    return b[j]

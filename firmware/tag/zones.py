@@ -22,7 +22,7 @@ only if it has one of its own.
 import struct
 from array import array
 
-from ..core.geo import polygon, scale, separation
+from ..core.geo import scale
 from ..core.port import const
 from ..core.zonemap import HEAD_SIZE, INTERVAL_SIZE, INTERVALS_MAX, MAP_SIZE, SIZE_MAX, VERSION, ZONES_MAX
 
@@ -37,19 +37,17 @@ try:
         UNTOLD,
         admit,
         begin,
+        buffers,
         due,
         encloses,
         judge,
         next_row,
         verdict,
         wanted,
-        word,
-        words,
     )
 except (SyntaxError, ValueError):  # an interpreter without machine code
     from ._zones_plain import *  # type: ignore  # noqa: F403
 
-_VAGUE_DM = const(20000)  # a fix this poor decides nothing but what is far from it (and `geo` need not be exact there)
 _ENDED = const(0x7FFFFFFE)
 
 
@@ -81,18 +79,17 @@ def refusal(read, start, size):
         return why
     n_intervals = s[0]
     intervals = MAP_SIZE + s[4] * HEAD_SIZE
-    head = bytearray(HEAD_SIZE)
+    head, words = buffers(HEAD_SIZE // 4)
     pair = bytearray(INTERVAL_SIZE)
     for i in range(s[4]):
         read(start + MAP_SIZE + i * HEAD_SIZE, head)
-        n = admit(s, FIRST, words(head), intervals + n_intervals * INTERVAL_SIZE, n_intervals)
+        n = admit(s, FIRST, words, intervals + n_intervals * INTERVAL_SIZE, n_intervals)
         if not n:
             return "zone %d" % i
-        points = bytearray(4 * n)
+        points, corners = buffers(n)
         read(start + (s[FIRST + 4] & 0xFFFF), points)
-        points = words(points)
-        scale(s, points, points, 0)
-        if not encloses(s, FIRST, points):
+        scale(s, corners, corners, 0)
+        if not encloses(s, FIRST, corners):
             return "points of zone %d" % i
         first, n = struct.unpack_from("<HH", head, 12)
         ended = 0
@@ -129,11 +126,11 @@ class Zones:
         s[22] = size
         s[24] = interval_s
         s[25] = dwell_s
-        head = bytearray(HEAD_SIZE)
+        head, words = buffers(HEAD_SIZE // 4)
         for i in range(n):
             read(start + MAP_SIZE + i * HEAD_SIZE, head)
-            s[23] = max(s[23], admit(s, FIRST + i * ROW, words(head), MAP_SIZE, n_intervals))
-        self._points = bytearray(4 * s[23])
+            s[23] = max(s[23], admit(s, FIRST + i * ROW, words, MAP_SIZE, n_intervals))
+        self._buf, self._points = buffers(s[23])
 
     def interval_s(self):
         """The fix interval wanted now; 0: the zones want none."""
@@ -150,10 +147,12 @@ class Zones:
         self._schedules(utc_s)
         scale(s, pos, pos, 0)
         if begin(s, pos, radius_dm, max(self._near_dm, self.travel_dm)):
+            points = self._points
             row = next_row(s, 0, CHECK)
             while row:
-                self._measure(pos)
-                if judge(s, row):
+                if s[14]:
+                    self._read(self._start + s[14], self._buf)
+                if judge(s, pos, points, row):
                     self._on_change(s[20], s[21], s[18] != 0, s[7])
                 row = next_row(s, row, CHECK)
         self._wanted = wanted(s)
@@ -181,41 +180,15 @@ class Zones:
             row = next_row(s, 0, HOMES)
             home = False if row else None
             while row:
-                self._measure(pos)
-                seen = verdict(s)
+                if s[14]:
+                    self._read(self._start + s[14], self._buf)
+                seen = verdict(s, pos, self._points)
                 if seen == 2:
                     return True
                 if seen == 0:
                     home = None
                 row = next_row(s, row, HOMES)
         return home
-
-    def _measure(self, pos):
-        s = self._state
-        reach = s[10]
-        s[17] = reach
-        s[18] = s[19] = 0
-        if not s[14]:
-            return
-        at = s[15]
-        self._read(self._start + s[14], self._points)
-        if s[7] > _VAGUE_DM:
-            s[17] = 0
-            return
-        points = words(self._points)
-        if s[16] == 1:
-            radius_dm = word(points, at + 2)
-            reach += radius_dm
-            scale(s, pos, points, at)
-            dm = separation(s, pos, points, at, reach)
-            s[18] = dm <= radius_dm
-            s[17] = abs(dm - radius_dm)
-        else:
-            scale(s, pos, pos, 0)
-            dm = polygon(s, pos, points, at, s[16], reach)
-            s[18] = dm & 1
-            s[17] = dm >> 1
-        s[19] = 2 + (reach >> s[3])
 
     def _schedules(self, utc_s):
         if utc_s <= 0:
