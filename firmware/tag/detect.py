@@ -4,16 +4,17 @@ What is ordinary: a roof, a street, a lift, a cellar, a tunnel, foil-backed wall
 take C/N0 away, some of them the network too. What they have in common is that one has to *go* there. So:
 
 - Jamming: C/N0 is 10 dB and more below what it was, on every satellite (the best one fell so far), a good part of the signals is
-  gone, the modem has been on the network since, and either the tag has not moved since it was good (`_TWITCH_MS`) or,
+  gone, the modem has been on the network since, and either the tag has not moved, not before nor since (`_TWITCH_MS`), or,
   within one time of listening, nearly all satellites in view went within seconds (a building leaves them in view by the
   almanac). For `_JAM_MS` and `_JAM_EPOCHS` epochs without a better one.
 - Shielding: receiver and network, and the home unit if it was heard, fall silent together, with nothing of any of them left,
-  while the tag neither walks nor rides, and stay so for `_SHIELD_MS`. At home, where receiver and modem sleep, the home unit's
-  silence is the moment, and the modem must have worked there before.
+  while the tag neither walks nor rides (`_WALKS_MS`), and stay so for `_SHIELD_MS`. At home, where receiver and modem sleep,
+  the home unit's silence is the moment, and the modem must have worked there before.
 
 What this can see: a receiver that is on for some seconds a minute shows a fall within two of its intervals; once there is no fix
-it listens longer by itself. `suspects` asks for the moving interval at rest. Jamming that begins while the wearer walks
-or rides, out of the receiver's listening, is not told from a building and not told (MOTION_NO_FIX may be).
+it listens longer by itself. `suspects` asks for the moving interval at rest. Jamming and foil
+that begin while the wearer walks or rides, or that he walks away with within two or three minutes, look like a building and
+are not told (MOTION_NO_FIX may be); nor is jamming in a room where an hour has passed since the last look.
 
 All thresholds are our own choice, tried on sim/world (tests/firmware/tag/test_detect_days.py); falls of 10-25 dB: firmware.md.
 Fed with epochs, the modem's state, beacons and ticks in ms; `tick` at least every few days. Allocates nothing.
@@ -22,19 +23,21 @@ Fed with epochs, the modem's state, beacons and ticks in ms; `tick` at least eve
 from ..core.port import const, ticks_add, ticks_diff
 from ..core.record import JAM_ENDED, JAMMED, SHIELD_ENDED, SHIELDED
 
-_WALKS_MS = const(30_000)  # of the last minute or two: on foot, or carried by something
+_WALKS_MS = const(15_000)  # of the last minute or two: on foot, or carried by something
 _WALK_MAX_MS = const(60_000)
 _STILL_MAX_MS = const(0x1FFFFFFF)
 
 _TWITCH_MS = const(3000)  # a leg turns over; nobody goes anywhere in this
 _FALL = const(80)  # 10 dB; C/N0 and signals are kept in eighths
-_OPEN = const(37 * 8)  # dBHz: there is sky above, and nothing but a fall of everything takes 10 dB from the best signal
+_OPEN = const(38 * 8)  # dBHz: there is sky above, and nothing but a fall of everything takes 10 dB from the best signal
+_MANY = const(7 * 8)  # signals
 _WEAK = const(26 * 8)  # a room: what falls from less proves nothing
 _OLD_MS = const(150_000)  # a room's sky of longer ago is another one
 _SUDDEN_MS = const(10_000)
+_START_MS = const(5000)
 _MUTE_DBHZ = const(20)
-_JAM_MS = const(90_000)
-_JAM_EPOCHS = const(6)
+_JAM_MS = const(120_000)
+_JAM_EPOCHS = const(8)
 _BACK_EPOCHS = const(4)
 _GIVE_UP_MS = const(300_000)  # a fall that was not told by then is where the wearer is now
 
@@ -54,6 +57,7 @@ _LINK = const(2)  # the modem was on the network last
 _LOST = const(3)  # and first was not
 _UNIT = const(4)  # the last beacon
 _SINCE = const(5)  # what was told began
+_WOKE = const(6)  # the receiver was switched on
 
 
 class Motion:
@@ -94,7 +98,7 @@ class Blocked:
         self.value_a = self.value_b = 0
         self.suspects = False
         self._motion = motion
-        self._at = [now, now, now, now, now, now]
+        self._at = [now] * 7
         self._cn0 = 0  # as it was, in eighths; 0: not known
         self._heard = 0
         self._in_view = 0
@@ -113,6 +117,10 @@ class Blocked:
         self._unit_walked = False
         self._is_silent = True  # the home unit
 
+    def woke(self, now):
+        """The receiver was switched on: it hears nothing yet."""
+        self._at[_WOKE] = now
+
     def beacon(self, rssi_dbm, now):
         """The home unit is heard."""
         if self._is_silent:
@@ -123,7 +131,7 @@ class Blocked:
         self._at[_UNIT] = now
 
     def link(self, is_up, now):
-        """True: the network has answered just now. False: it has tried in vain, or what was there is lost. Off by choice: nothing."""
+        """True: the network has just answered. False: it was tried in vain, or is lost. Not called while off by choice."""
         if is_up:
             self._at[_LINK] = now
             self._is_lost = False
@@ -142,11 +150,12 @@ class Blocked:
 
     def epoch(self, cn0, heard, in_view, speed_cms, now):
         """An epoch: best C/N0 in dBHz, signals heard, satellites in view (-1: nothing is said of them), speed or -1."""
-        if cn0 < 0:
-            return 0
         at = self._at
+        if cn0 < 0 or (heard <= 0 and ticks_diff(now, at[_WOKE]) < _START_MS):
+            return 0
         if self.state:
-            self._back = 0 if self._is_dark(cn0, heard, 48) else self._back + 1
+            self._back = max(0, self._back - 1) if self._is_dark(cn0, heard, 48) else self._back + 1
+            self.suspects = self._back > 0
             return self._end(now) if self._back >= _BACK_EPOCHS else 0
         if not self._is_dark(cn0, heard, _FALL):
             self._dark = 0
@@ -167,7 +176,7 @@ class Blocked:
             age_ms = ticks_diff(now, at[_GOOD])
             self._sudden = age_ms <= _SUDDEN_MS
             self._went = (
-                self._motion.moved_since(self._moved) > _TWITCH_MS
+                self._motion.walk_ms > _TWITCH_MS
                 or self._speed_cms >= _RIDES_CMS // 2
                 or self._cn0 < (_OPEN if age_ms > _OLD_MS else _WEAK)
             )
@@ -184,7 +193,8 @@ class Blocked:
             self._mute = False
         for_ms = ticks_diff(now, at[_DARK])
         if self._linked and for_ms >= _JAM_MS and self._dark >= _JAM_EPOCHS:
-            if not self._went or (self._sudden and in_view * 3 <= self._in_view):
+            moved = self._went or self._motion.moved_since(self._moved) > _TWITCH_MS
+            if not moved or (self._sudden and in_view * 3 <= self._in_view):
                 return self._begin(JAMMED, (self._cn0 >> 3) - cn0, self._in_view << 16 | max(0, in_view), now)
         if for_ms >= _GIVE_UP_MS and (self._linked or not self._is_lost):
             self._dark = self._cn0 = 0
@@ -193,7 +203,7 @@ class Blocked:
     def tick(self, now):
         """Every round."""
         at = self._at
-        for i in range(6):
+        for i in range(7):
             if ticks_diff(now, at[i]) > _PAST_MS:
                 at[i] = ticks_add(now, -_PAST_MS)  # ticks wrap after six days
         unit_ms = ticks_diff(now, at[_UNIT])
@@ -204,7 +214,8 @@ class Blocked:
             self._unit_walked = self._motion.walk_ms >= _WALKS_MS or self._unit_dbm < _UNIT_NEAR_DBM
         dark_ms = ticks_diff(now, at[_DARK])
         lost_ms = ticks_diff(now, at[_LOST])
-        self.suspects = not self.state and (self._dark and dark_ms < _GIVE_UP_MS or self._is_lost and lost_ms < _GIVE_UP_MS)
+        if not self.state:
+            self.suspects = (self._dark > 0 and dark_ms < _GIVE_UP_MS) or (self._is_lost and lost_ms < _GIVE_UP_MS)
         if self.state or not self._is_lost or not self._mute or self._dark < _SHIELD_EPOCHS or not self._is_silent:
             return 0
         if min(dark_ms, lost_ms) < _SHIELD_MS:
@@ -214,7 +225,8 @@ class Blocked:
         else:
             good_ms = ticks_diff(now, at[_GOOD])
             link_ms = ticks_diff(now, at[_LINK])
-            together = not self._walked and self._cn0 >= _WEAK and max(dark_ms, lost_ms) - min(good_ms, link_ms) <= _TOGETHER_MS
+            walked = self._walked or self._motion.moved_since(self._moved) >= _WALKS_MS
+            together = not walked and self._cn0 >= _WEAK and max(dark_ms, lost_ms) - min(good_ms, link_ms) <= _TOGETHER_MS
         if not together:
             return 0
         return self._begin(SHIELDED, self._cn0 >> 3, max(dark_ms, lost_ms) // 1000, now)
@@ -223,7 +235,9 @@ class Blocked:
         if not self._cn0:
             return self._at_home and not heard and cn0 <= _MUTE_DBHZ
         left = heard * 24  # a room keeps some: two thirds must go there, under the sky one third
-        return cn0 * 8 <= self._cn0 - fall and left <= (2 * self._heard if self._cn0 >= _OPEN else self._heard)
+        return cn0 * 8 <= self._cn0 - fall and left <= (
+            2 * self._heard if self._cn0 >= _OPEN and self._heard >= _MANY else self._heard
+        )
 
     def _begin(self, code, value_a, value_b, now):
         self.state = code

@@ -10,17 +10,19 @@ vehicle, are false. `_CONFIRM` of them in a row over `_CONFIRM_MS` are told; a s
 Street canyons jump by 20-50 m, indoor fixes are 20-80 m off and drift goes to 100 m (requirements.md section 3,
 firmware.md): two of them are within 200 m of each other.
 
-`metres(a, b)` gives the distance of two array('i') of latitude and longitude in 1e-7 degrees, capped at what it can say. Radii
-in decimetres, times are ticks in ms. A fix after more than six days of no call may be judged by a wrong time: the third decides.
+Positions are array('i') of latitude and longitude in 1e-7 degrees, radii are in decimetres, times are ticks in ms. A fix after
+more than six days of no call may be judged by a wrong time: the third in a row decides.
 """
 
 from array import array
 
+from ..core.geo import scale, separation
 from ..core.port import const, ticks_diff
 from ..core.record import SPOOF_ENDED, SPOOFED
 
 _FASTEST_MPS = const(70)  # 250 km/h: trains here, and no road vehicle (our own choice)
-_MARGIN_M = const(50)  # a canyon's jump on top of the radii
+_MARGIN_DM = const(500)  # a canyon's jump on top of the radii
+_REACH_DM = const(2_000_000)  # further than this is a jump however long it took: geo cannot say more, and it is rare
 _AGREE = const(3)
 
 _REST_MS = const(120_000)  # of no motion before a place of rest is taken
@@ -28,6 +30,7 @@ _FAR_M = const(200)
 _MOVED_MAX_MS = const(20_000)  # of motion since then, and the place is given up; until then each second allows _STRAY_MPS
 _STRAY_MPS = const(30)
 _STANDS_CMS = const(150)
+_SAID_DM = const(200_000)  # a false position further away is told as 20 km
 _CONFIRM = const(5)
 _CONFIRM_MS = const(120_000)
 _BACK = const(3)
@@ -37,9 +40,9 @@ _DAY_MS = const(86_400_000)
 class Jump:
     """`accepts` says whether a plausible fix may become a record; `held` counts those that may not, in a row."""
 
-    def __init__(self, metres):
+    def __init__(self):
         self.held = 0
-        self._metres = metres
+        self._scale = array("i", (0, 0, 0, 0))
         self._good = array("i", (0, 0))
         self._good_dm = -1  # its radius; -1: there is none yet
         self._good_at = 0
@@ -66,19 +69,21 @@ class Jump:
         return True
 
     def _can(self, a, a_dm, a_at, b, b_dm, now):
-        passed_s = min(max(0, ticks_diff(now, a_at)) // 1000 + 1, 300_000)
-        return self._metres(a, b) <= (a_dm + b_dm) // 10 + _MARGIN_M + passed_s * _FASTEST_MPS
+        passed_s = min(max(0, ticks_diff(now, a_at)) // 1000 + 1, 10_000)
+        limit_dm = min(a_dm + b_dm + _MARGIN_DM + passed_s * 10 * _FASTEST_MPS, _REACH_DM)
+        scale(self._scale, a, b, 0)
+        return separation(self._scale, a, b, 0, limit_dm + 10) <= limit_dm
 
 
 class Spoof:
     """`fix` gives SPOOFED, SPOOF_ENDED or 0, with `value_a`, `value_b`. `suspects`: more fixes would decide something."""
 
-    def __init__(self, motion, metres):
+    def __init__(self, motion):
         self.state = 0  # SPOOFED while it lasts
         self.value_a = self.value_b = 0
         self.suspects = False
         self._motion = motion
-        self._metres = metres
+        self._scale = array("i", (0, 0, 0, 0))
         self._rest = array("i", (0, 0))
         self._rest_dm = -1  # -1: the tag does not rest
         self._moved = 0  # motion.moved_ms at that time
@@ -105,7 +110,8 @@ class Spoof:
                 self._moved = motion.moved_ms
                 self._at = now
             return 0
-        metres = self._metres(self._rest, pos)
+        scale(self._scale, self._rest, pos, 0)
+        metres = separation(self._scale, self._rest, pos, 0, _SAID_DM) // 10
         beyond_m = metres - (self._rest_dm + radius_dm) // 10 - _FAR_M - moved_ms * _STRAY_MPS // 1000
         if beyond_m <= 0:
             self._far = 0
@@ -134,7 +140,7 @@ class Spoof:
             return 0
         self.state = SPOOFED
         self.suspects = False
-        self.value_a = min(metres, 0x3FFFFFFF)
+        self.value_a = metres
         self.value_b = ticks_diff(now, self._since) // 1000
         self._since = now
         return SPOOFED
