@@ -77,6 +77,10 @@ class Kernel:
     def devices(self) -> list[Device]:
         return list(self._devices.values())
 
+    def circuit(self, name: str) -> Circuit:
+        """What hangs on the device of that name."""
+        return self._circuits[name]
+
     @property
     def time_ms(self) -> int:
         """The virtual time that every device has reached."""

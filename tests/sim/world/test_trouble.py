@@ -35,6 +35,7 @@ def metres_north(epoch) -> float:
 
 
 def world_with(*troubles: Trouble) -> World:
+    trips = (Trip("out", "Fairlea Common", leave_s=9 * 3600), Trip("back", "home", leave_s=10 * 3600))
     people = (
         Person(
             "a",
@@ -42,7 +43,7 @@ def world_with(*troubles: Trouble) -> World:
             "tag-000001",
             "hmu-000001",
             "22 Mallow Lane",
-            (Trip("out", "Fairlea Common", leave_s=9 * 3600), Trip("back", "home", leave_s=10 * 3600)),
+            trips,
         ),
         Person("b", "B", "tag-000002", None, "30 Wren Place"),
     )
