@@ -1,7 +1,7 @@
 """Rows of the store as the JSON that the page draws. Pure: no store, no clock.
 
 Times are ms UTC (`…_ms`), positions 1e-7 degrees (`…_e7`); the page turns them into local time with the scheme's zone. A fix
-on a track is a list, for size: its places are FIX_FIELDS, unknown values null, mode "gps", "rf" or "unknown".
+on a track is a list, for size: its places are FIX_FIELDS, unknown values null, mode "gps", "rf", "off" or "unknown".
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from firmware.core.record import MODE_GPS, MODE_RF, PRESENCE_HOME, PRESENCE_NOT_HOME
+from firmware.core.record import MODE_GPS, MODE_OFF, MODE_RF, PRESENCE_HOME, PRESENCE_NOT_HOME
 
 FIX_FIELDS = ("at_ms", "lat_e7", "lon_e7", "radius_dm", "speed_cms", "mode", "received_ms")
 GAP_MS = 5 * 60_000  # a longer silence is shown as a gap, never as a line (requirements: missing data)
@@ -20,7 +20,7 @@ OPENING_AND_CLOSING = (
     "zone_entered", "zone_left", "late_home", "left_home", "out_all_night", "curfew_unknown", "home", "mains_lost", "mains_back",
 )  # fmt: skip
 
-_MODES = {MODE_GPS: "gps", MODE_RF: "rf"}
+_MODES = {MODE_GPS: "gps", MODE_RF: "rf", MODE_OFF: "off"}
 _PRESENCES = {PRESENCE_HOME: "home", PRESENCE_NOT_HOME: "not_home"}
 
 Row = Mapping[str, Any]

@@ -1,4 +1,5 @@
-"""Findings: the pure rules run over what is in the store. `driver` reads records and writes events, `case` is one wearer."""
+"""Findings: the pure rules run over what is in the store. `driver` reads records and writes events, `case` is one wearer,
+`crashes` knows the names behind a crash."""
 
 from .driver import Findings
 

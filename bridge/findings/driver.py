@@ -29,6 +29,7 @@ from bridge.store.settings import get_settings
 from bridge.store.writing import insert_of
 
 from .case import Case, Read, period_of, read_of
+from .crashes import place
 
 CHUNK = 2000  # records in one transaction
 LATE_MS = 15 * 60_000  # requirements: a tag that has not reported for longer is listed
@@ -166,7 +167,7 @@ class Findings:
                 if case.fold["now_ms"] == hour_ms:
                     self._put_checkpoint(connection, case, hour_ms)
             case.fold, findings = fold.step(case.fold, read.fact, case.conditions)
-            found += [(finding, read.received_ms) for finding in findings]
+            found += [(_named(finding), read.received_ms) for finding in findings]
             case.key = read.key
             case.dirty = True
         return found
@@ -285,6 +286,14 @@ class Findings:
         values = {"record_id": record_id, "state": state}
         statement = self._insert(table).values(name=name, **values)
         connection.execute(statement.on_conflict_do_update(index_elements=[table.c.name], set_=values))
+
+
+def _named(finding: Finding) -> Finding:
+    """With names for the checksums of a crash: the rules know no files."""
+    if finding.kind != "crash":
+        return finding
+    where = place(finding.detail["path_crc"], finding.detail["line"], finding.detail["type"])
+    return finding._replace(detail={"device": finding.detail["device"], "where": where})
 
 
 def _is_judged(event: Any, conditions: Conditions) -> bool:

@@ -4,6 +4,9 @@ The newest statement stands. These state it: the home unit's PRESENCE records; t
 unit); a fix whose whole circle is away from home while the tag is in GPS mode. A change to GPS mode alone states nothing: with
 the home unit's power the beacons go as well, so the tag gets a fix before it says so.
 
+A home unit that is not heard though the tag has a fix at home (UNIT_SILENT) is no absence: home goes on to hold as long as it is
+supported, and not home becomes unknown.
+
 A statement needs support: its source has to be heard from time to time. Without, it is unknown what holds now (`supported`).
 """
 
@@ -52,6 +55,8 @@ def _statement(state: State, fact: Fact, period: Period) -> tuple[str | None, st
             return None, ""
         # Any sign of life says that what it said last still holds for it.
         return (value, "home_unit") if value is not None and value == state.get("hmu") else (None, "")
+    if fact.kind == record.EVENT and fact.code == record.UNIT_SILENT:
+        return (UNKNOWN if value == NOT_HOME else value), "tag"
     if fact.mode == record.MODE_RF or (fact.kind == record.EVENT and fact.code == record.MODE and fact.value_a == record.MODE_RF):
         return HOME, "tag"
     if fact.mode == record.MODE_GPS:

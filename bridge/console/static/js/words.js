@@ -24,12 +24,37 @@ const EVENTS = {
   journal_full: ["Records had to go", "critical"],
   fault: ["Device fault", "warning"],
   boot: ["Device started", "info"],
+  case_opened: ["Case opened", "critical"],
+  case_closed: ["Case closed", "info"],
+  shielded: ["Shielded", "critical"],
+  shield_ended: ["Shielding ended", "info"],
+  jammed: ["Satellites jammed", "critical"],
+  jam_ended: ["Jamming ended", "info"],
+  spoofed: ["Position falsified", "critical"],
+  spoof_ended: ["Falsified positions ended", "info"],
+  motion_no_fix: ["Moving without a position", "warning"],
+  receiver_dead: ["GNSS receiver dead", "warning"],
+  receiver_back: ["GNSS receiver works again", "good"],
+  modem_dead: ["Modem dead", "warning"],
+  modem_back: ["Modem works again", "good"],
+  clock_gone: ["Device without a clock", "warning"],
+  unit_silent: ["Home unit silent", "warning"],
+  unit_back: ["Home unit heard again", "good"],
+  comms_lost: ["Home unit: no network", "warning"],
+  comms_back: ["Home unit: network again", "good"],
+  lease: ["Consent to wear", "info"],
+  crash: ["Device crashed", "warning"],
+  safe_mode: ["Device in safe mode", "warning"],
+  safe_mode_ended: ["Safe mode ended", "good"],
+  brown_out: ["Supply failed", "warning"],
+  wearer_warned: ["Wearer warned of a low battery", "info"],
+  range_test: ["Range test", "info"],
 };
 
 const PRESENCE = { home: "At home", not_home: "Out", unknown: "Whereabouts unknown" };
-const MODE = { gps: "GPS", rf: "Radio", unknown: "Mode unknown" };
-const MODE_LONG = { gps: "GPS, by satellite", rf: "Radio, by home unit", unknown: "unknown" };
-const CODES = { presence: ["unknown", "home", "not_home"], mode: ["unknown", "gps", "rf"] };
+const MODE = { gps: "GPS", rf: "Radio", off: "Off", unknown: "Mode unknown" };
+const MODE_LONG = { gps: "GPS, by satellite", rf: "Radio, by home unit", off: "off: nobody may be tracked", unknown: "unknown" };
+const CODES = { presence: ["unknown", "home", "not_home"], mode: ["unknown", "gps", "rf", "off"] };
 
 export const presenceWord = (presence) => PRESENCE[presence] ?? PRESENCE.unknown;
 export const modeWord = (mode) => MODE[mode] ?? MODE.unknown;
@@ -63,6 +88,14 @@ export function describe(event) {
     text = [plain(detail.device ?? ""), detail.percent != null ? `${detail.percent} %` : null].filter(Boolean).join(" · ");
   } else if (event.kind === "strap_closed") {
     text = detail.latched ? "the cut stands" : "";
+  } else if (detail.latched) {
+    text = [plain(detail.device ?? ""), "the alert stands"].filter(Boolean).join(" · ");
+  } else if (event.kind === "crash" || event.kind === "lease") {
+    text = detail.where ?? plain(detail.lease ?? "");
+  } else if (event.kind === "range_test") {
+    text = `room ${detail.room} · ${detail.frames} frames · ${detail.median_dbm} dBm`;
+  } else if (detail.device && !EVENTS[event.kind]?.[0].startsWith("Home unit")) {
+    text = plain(detail.device);
   } else if (event.kind === "boot" || event.kind === "fault") {
     text = plain(detail.device ?? "");
   }
