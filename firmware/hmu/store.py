@@ -41,7 +41,7 @@ class RelayStore(Journal):
     def append_message(self, rssi, data):
         """Keep a sealed message of up to MESSAGE_MAX bytes. True when it stands in flash."""
         n = len(data)
-        if sealed_length(data) != n or n > MESSAGE_MAX:
+        if not 0 < n <= MESSAGE_MAX or sealed_length(data) != n:
             return False
         buf = self._slot_buf
         for _ in range(2):  # the first may find that what could not be confirmed before stands after all, under its number

@@ -192,7 +192,7 @@ def ranges():
     for r in h.records(unit.flash):
         if r.code == record.RANGE:
             low, mid = r.value_b >> 16, r.value_b & 0xFFFF
-            found.append((r.value_a >> 16, r.value_a >> 12 & 15, 25 <= r.value_a & 0xFFF <= 60, low, mid - 65536))
+            found.append((r.value_a >> 16, r.value_a >> 12 & 15, 25 <= r.value_a & 0xFFF <= 75, low, mid - 65536))
     return found
 print(ranges())
 await asyncio.sleep_ms(60_000)
