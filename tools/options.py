@@ -31,3 +31,12 @@ BrokerPort = Annotated[
         rich_help_panel=_NETWORK,
     ),
 ]
+
+BrokerTls = Annotated[
+    bool,
+    typer.Option(
+        "--tls",
+        help="Devices and bridge reach the broker by TLS, each with a certificate of its own, as in the field.",
+        rich_help_panel=_NETWORK,
+    ),
+]

@@ -7,7 +7,7 @@ import typer
 
 from tools.failures import tells
 from tools.inputs import check_port, check_target, console_port, find_scenario, parse_speed, parse_until
-from tools.options import BrokerPort, ConsolePort
+from tools.options import BrokerPort, BrokerTls, ConsolePort
 
 WATCHED_SPEED = 60.0
 
@@ -71,6 +71,7 @@ def run(
     ] = None,
     console_on: ConsolePort = None,
     broker_on: BrokerPort = 0,
+    tls: BrokerTls = False,
 ) -> None:
     """Run a scenario: watch it on a map, or let it pass unattended.
 
@@ -108,7 +109,7 @@ def run(
         loaded.seed = seed
     if speed is None:
         speed = 0.0 if headless else WATCHED_SPEED
-    options = Options(until or loaded.until_ms, speed, port, broker_on)
+    options = Options(until or loaded.until_ms, speed, port, broker_on, tls=tls)
     wish = Wish(loaded, options, headless, json_file, folder)
     raise typer.Exit(run_wish(wish, Console(), Console(stderr=True)))
 

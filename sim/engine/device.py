@@ -9,6 +9,7 @@ from sim.engine.process import DeviceProcess, Zygote
 from sim.engine.wire import ITEM_HEAD, RUN_HEAD, Item, Yield, pack_run
 from sim.silicon import _channels as ch
 
+_SLIPPED = (-1, 0, 0, 0)
 _BODY_MAX = ch.RUN_MAX - RUN_HEAD
 _OUTLIVE = (ch.PIN_IN, ch.ADC_IN, ch.POWER, ch.CRASH)  # what comes whether the processor lives or not
 CRASH_WORDS = "the scenario lets it crash"  # of an exception that is wanted
@@ -38,6 +39,7 @@ class Device:
         self._zygote = zygote
         self._inbox: list[tuple[tuple[int, int, int, int], Item]] = []
         self._sent: list[tuple[tuple[int, int, int, int], Item]] = []
+        self._slipped: list[Item] = []
         self._counters: dict[tuple[int, int], int] = {}
         self.process = self._boot(1)
 
@@ -53,6 +55,8 @@ class Device:
             return self._began_ms
         if self.is_off:
             return next((t_ms for (t_ms, *_), item in self._inbox if item.channel == ch.POWER and item.payload[0]), ch.NEVER)
+        if self._slipped:
+            return self.now_ms
         return min(self.wake_ms, self._inbox[0][0][0]) if self._inbox else self.wake_ms
 
     def push(self, t_ms: int, channel: int, sub: int, payload: bytes) -> None:
@@ -63,6 +67,12 @@ class Device:
         self._counters[channel, sub] = count + 1
         insort(self._inbox, ((t_ms, channel, sub, count), Item(t_ms, channel, sub, payload)), key=itemgetter(0))
 
+    def slip(self, channel: int, sub: int, payload: bytes) -> None:
+        """Something that the silicon settles by itself and at once, wherever the device stands in time: no input to the
+        application, which neither sees it nor acts on it."""
+        if not self.is_off:
+            self._slipped.append(Item(0, channel, sub, payload))
+
     def drop(self, predicate: Callable[[Item], bool]) -> None:
         """Take back inputs that will not happen after all (the receiver that sent them was switched off)."""
         self._inbox = [entry for entry in self._inbox if not predicate(entry[1])]
@@ -71,6 +81,11 @@ class Device:
         """Let it run up to a horizon with the inputs that lie before it; fewer when they do not fit one RUN."""
         size = 0
         n = 0
+        slipped = []
+        while self._slipped and size + ITEM_HEAD + len(self._slipped[0].payload) <= _BODY_MAX:
+            item = self._slipped.pop(0)._replace(t_ms=self.now_ms)
+            size += ITEM_HEAD + len(item.payload)
+            slipped.append((_SLIPPED, item))
         for key, item in self._inbox:
             if key[0] > horizon_ms:
                 break
@@ -79,8 +94,8 @@ class Device:
                 horizon_ms = key[0]
                 break
             n += 1
-        self._began_ms = self.activity_ms
-        self._sent = self._inbox[:n]
+        self._began_ms = self.now_ms if slipped else self.activity_ms
+        self._sent = slipped + self._inbox[:n]
         del self._inbox[:n]
         self.horizon_ms = horizon_ms
         self.running = True
@@ -91,13 +106,16 @@ class Device:
         answer = self.process.receive()
         if answer is None:
             return None
-        if answer.consumed < len(self._sent):
-            self._inbox[:0] = self._sent[answer.consumed :]
+        left = self._sent[answer.consumed :]
+        self._slipped[:0] = [item for key, item in left if key == _SLIPPED]
+        self._inbox[:0] = [entry for entry in left if entry[0] != _SLIPPED]
         self._sent = []
         self.now_ms = max(self.now_ms, answer.now_ms)
         self.wake_ms = max(answer.wake_ms, self.now_ms)
         # It may have stopped short of its horizon because of what it said: the world can still answer from here on.
-        self.horizon_ms = min(self.horizon_ms, self.now_ms) if answer.items else self.horizon_ms
+        # What the silicon says by itself is said out of time, and leaves everything as it was.
+        if any(item.channel != ch.SOCK_OUT or item.payload[0] != ch.SOCK_HEARD for item in answer.items):
+            self.horizon_ms = min(self.horizon_ms, self.now_ms)
         self.running = False
         return answer
 
@@ -128,6 +146,7 @@ class Device:
             # is not dated after what it records next.
             self.now_ms = max(self.now_ms, self.horizon_ms)
         self._sent = []
+        self._slipped = []
 
     def _begin(self, cause: int) -> None:
         self.now_ms += _RESET_MS

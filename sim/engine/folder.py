@@ -14,12 +14,15 @@ from pathlib import Path
 import yaml
 
 from bridge import keys
-from bridge.broker.users import User, bridge_user, device_user
+from bridge.broker.authority import Authority
+from bridge.broker.process import Tls
+from bridge.broker.users import BRIDGE, User, bridge_user, device_user
 from firmware.core.ident import parse_device_name
 
 KEY_ID = 1
 SHARD = "0"
 RF_KEY_ID = 1
+_BRIDGE_TLS = {"ca": "ca.crt", "cert": f"{BRIDGE}.crt", "key": f"{BRIDGE}.key"}
 _BOARDS = {"tag": "tag_t_a7670_l76k", "hmu": "hmu_esp32_poe"}
 
 
@@ -34,6 +37,14 @@ class RunFolder:
         self.store = self.path / "store.db"
         self._write_secret("fleet.key", self.fleet_key.hex())
         self._write_secret("bridge.password", self.bridge_password)
+
+    def use_tls(self) -> Tls:
+        """From now on devices and bridge are given certificates, of an authority made for this run. The broker's part."""
+        self.authority = authority = Authority(self.path / "tls")
+        server = authority.server()
+        return Tls(authority.certificate_file, server.certificate_file, server.key_file)
+
+    authority: Authority | None = None
 
     def _write_secret(self, name: str, text: str) -> None:
         fd = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -59,6 +70,9 @@ class RunFolder:
             f'clock = "{clock}"',
             'scheme_file = "scheme.yaml"',
         ]
+        if self.authority is not None:
+            self.authority.client(BRIDGE)
+            lines += [f'broker_{what}_file = "tls/{name}"' for what, name in _BRIDGE_TLS.items()]
         if (self.path / "town.geojson").exists():
             lines.append('town_file = "town.geojson"')
         (self.path / "bridge.toml").write_text("\n".join(lines) + "\n")
@@ -87,10 +101,18 @@ class RunFolder:
         }
         folder = self.path / "devices" / name
         folder.mkdir(parents=True, mode=0o700)
-        values = {"provision": json.dumps(blob, separators=(",", ":")), "board": _BOARDS[name.partition("-")[0]]}
+        values = {
+            "provision": json.dumps(blob, separators=(",", ":")).encode(),
+            "board": _BOARDS[name.partition("-")[0]].encode(),
+        }
+        if self.authority is not None:
+            identity = self.authority.client(name)
+            values["ca"] = self.authority.certificate_der
+            values["cert"] = identity.certificate_der
+            values["cert_key"] = identity.key_der
         for key, value in values.items():
             fd = os.open(folder / f"homeward.{key}.nvs", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(fd, "w") as file:
+            with os.fdopen(fd, "wb") as file:
                 file.write(value)
         return folder
 

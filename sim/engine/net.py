@@ -8,6 +8,9 @@ bridge's receipt. So a run is the same at any speed. What comes unasked is deliv
 Without coverage a connection cannot be made and answers wait until there is some again; what a device writes on a connection
 that stands is passed on at once all the same, as if the network had just been left.
 
+Under TLS a device's real bytes go to the broker, and the broker's to the device, which opens them as soon as they are here and
+tells what was in them; from there on all is as in clear, so a run with TLS differs by its handshakes' two round trips alone.
+
 A hold ends after HOLD_S seconds on the wall clock, and then counts as expired: that is a real outage (a broker or bridge
 that is gone), and virtual time goes on without the answer as it would in the field.
 """
@@ -23,6 +26,7 @@ from dataclasses import dataclass
 
 from sim.engine.device import Device
 from sim.engine.mqttlook import Key, Splitter, answers, awaited
+from sim.engine.tlslook import Tls
 from sim.silicon import _channels as ch
 
 HOLD_S = 30.0
@@ -55,6 +59,10 @@ class _Connection:
         self.down = Splitter()
         self.retry_at = 0.0
         self.last_due_ms = 0
+        self.began = False
+        self.tls: Tls | None = None
+        self.sealed = 0  # pieces that the device has not yet told the end of
+        self.is_over = False  # the broker's end is closed; the device will hear that after what came before
 
 
 class Network:
@@ -103,10 +111,18 @@ class Network:
             self._datagram(device, t_ms, sub, data)
         elif what == ch.SOCK_CLOSED:
             self._drop(device, sub)
+        elif (connection := self._connections.get((device.name, sub))) is None:
+            return
         elif what == ch.SOCK_DATA:
-            connection = self._connections.get((device.name, sub))
-            if connection is not None:
-                self._send(connection, t_ms, data)
+            self._send(connection, t_ms, data)
+        elif what == ch.SOCK_SENT:
+            self._sent(connection, t_ms, data)
+        elif what == ch.SOCK_HEARD and data:
+            self._answer(connection, data)
+        elif what == ch.SOCK_HEARD:
+            connection.sealed -= 1
+            if connection.is_over and not connection.sealed:
+                self._lost(connection)
 
     def broker_is(self, up: bool) -> None:
         """The scenario took the broker away, or brought it back: until then devices are refused, and nobody is held."""
@@ -131,7 +147,7 @@ class Network:
         """Try again what was refused, and let holds expire."""
         now = time.monotonic()
         for connection in list(self._connections.values()):
-            if connection.real is None and now >= connection.retry_at:
+            if connection.real is None and not connection.is_over and now >= connection.retry_at:
                 self._connect(connection, now)
             if connection.awaited and now > connection.awaited[0].expires_at:
                 self.holds_expired += len(connection.awaited)
@@ -197,14 +213,25 @@ class Network:
 
     def _send(self, connection: _Connection, t_ms: int, data: bytes) -> None:
         self.bytes_up += len(data)
+        if not connection.began:
+            connection.began = True
+            connection.tls = Tls() if Tls.begins(data) else None
+        if connection.tls is None:
+            self._sent(connection, t_ms, data)
+        else:
+            for key in connection.tls.said(data):
+                self._await(connection, key, self._due_ms(connection.device, t_ms))
+        connection.out += data
+        self._flush(connection)
+
+    def _sent(self, connection: _Connection, t_ms: int, data: bytes) -> None:
+        """The device sent these bytes of MQTT."""
         latency_ms = self._latency(connection.device.name, t_ms)
         for packet in connection.up.feed(data):
             for key in awaited(packet):
                 if latency_ms is not None and (key[0] != "receipt" or self._receipts_come):
                     extra_ms = _RECEIPT_MS if key[0] == "receipt" else 0
                     self._await(connection, key, t_ms + 2 * latency_ms + extra_ms)
-        connection.out += data
-        self._flush(connection)
 
     def _flush(self, connection: _Connection) -> None:
         if connection.real is None or not connection.out:
@@ -236,13 +263,28 @@ class Network:
             self._lost(connection)
             return
         self.bytes_down += len(data)
-        for packet in connection.down.feed(data):
-            key = answers(packet)
-            waiting = self._take(connection, key) if key is not None else None
-            due_ms = waiting.due_ms if waiting is not None else 0
-            for i in range(0, len(packet), _CHUNK):
-                self._push(connection, due_ms, bytes([ch.SOCK_DATA]) + packet[i : i + _CHUNK])
+        if connection.tls is None:
+            self._answer(connection, data)
+        else:
+            for key, part in connection.tls.heard(data):
+                if key is not None:
+                    self._arrive(connection, key, part)
+                    continue
+                for i in range(0, len(part), _CHUNK):
+                    connection.sealed += 1
+                    connection.device.slip(ch.SOCK_IN, connection.sub, bytes([ch.SOCK_SEALED]) + part[i : i + _CHUNK])
         self.on_change(connection.device)
+
+    def _answer(self, connection: _Connection, data: bytes) -> None:
+        """The broker sent these bytes of MQTT."""
+        for packet in connection.down.feed(data):
+            self._arrive(connection, answers(packet), packet)
+
+    def _arrive(self, connection: _Connection, key: Key | None, data: bytes) -> None:
+        waiting = self._take(connection, key) if key is not None else None
+        due_ms = waiting.due_ms if waiting is not None else 0
+        for i in range(0, len(data), _CHUNK):
+            self._push(connection, due_ms, bytes([ch.SOCK_DATA]) + data[i : i + _CHUNK])
 
     def _take(self, connection: _Connection, key: Key | None) -> _Awaited | None:
         for i, waiting in enumerate(connection.awaited):
@@ -253,6 +295,10 @@ class Network:
 
     def _lost(self, connection: _Connection) -> None:
         """The broker closed or reset the connection."""
+        if connection.sealed:
+            connection.is_over = True
+            self._hang_up(connection)
+            return
         self._push(connection, 0, bytes([ch.SOCK_CLOSED]))
         self._drop(connection.device, connection.sub)
         self.on_change(connection.device)
@@ -262,6 +308,9 @@ class Network:
         if connection is None:
             return
         self._by_device[device.name].remove(connection)
+        self._hang_up(connection)
+
+    def _hang_up(self, connection: _Connection) -> None:
         if connection.real is not None:
             self._selector.unregister(connection.real)
             connection.real.close()

@@ -49,6 +49,7 @@ class Options:
     console_port: int | None = None
     broker_port: int = 0
     shows_town: bool = True
+    tls: bool = False  # between broker, devices and bridge; in clear a run is faster, and its findings are the same
 
 
 class Run:
@@ -104,6 +105,8 @@ class Run:
         if self.options.shows_town:
             folder.write_town(world.town.geojson())
         broker = self._make_broker(folder.path, self.options.broker_port, folder.users(tags + units))
+        if self.options.tls:
+            broker.tls = folder.use_tls()
         self.services = Services(folder.path, broker, self.options.console_port)
         broker.start()
         folder.write_bridge_settings(broker.port, "records")

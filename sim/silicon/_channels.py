@@ -40,6 +40,9 @@ SOCK_DATA = 2
 SOCK_CLOSED = 3  # in: the peer closed. out: closed by the device
 SOCK_ERROR = 4  # in: u8 errno
 SOCK_DATAGRAM = 5  # "host:port\0" and the datagram
+SOCK_SENT = 6  # out: what was said under TLS, in clear, beside its bytes
+SOCK_SEALED = 7  # in, outside of time: bytes of TLS to be opened at once
+SOCK_HEARD = 8  # out: what was in them; at last an empty one
 
 NIC_PPP = 0
 NIC_LAN = 1

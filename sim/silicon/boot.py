@@ -5,6 +5,7 @@
 Attaches the silicon to the engine and then starts the application as a board's own `main.py` would.
 """
 
+import os
 import sys
 
 import _hw
@@ -18,6 +19,8 @@ def start(pipe_in, pipe_out, folder, unique_id, reset_cause, firmware_path, appl
     _hw.unique_id = bytes(int(unique_id[i : i + 2], 16) for i in range(0, len(unique_id), 2))
     _hw.reset_cause = int(reset_cause)
     sys.path.append(firmware_path)
+    if "homeward.cert.nvs" in os.listdir(folder):
+        sys.modules["tls"] = __import__("_tls")
     _hw.attach(int(pipe_in), int(pipe_out))
     for peripheral in ("machine", "bluetooth", "network", "socket"):
         __import__(peripheral)

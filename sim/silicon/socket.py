@@ -160,9 +160,14 @@ class socket:
             return 0
         return -1
 
+    def _open_sealed(self, data):
+        pass  # `_tls` puts its own here
+
     def _receive(self, what, data):
         if what == _channels.SOCK_OPENED:
             self._state = _OPEN
+        elif what == _channels.SOCK_SEALED:
+            self._open_sealed(data)
         elif what == _channels.SOCK_CLOSED:
             self._state = _CLOSED
         elif what == _channels.SOCK_ERROR:
