@@ -148,7 +148,7 @@ class Kernel:
 
     def _let_run(self, device: Device, lead_ms: int) -> None:
         while True:
-            bound_ms = min(lead_ms, max(device.activity_ms, device.now_ms) + HORIZON_MS)
+            bound_ms = min(lead_ms, _from_ms(device) + HORIZON_MS)
             bound_ms = self._network.bound(device, bound_ms)
             air_ms, clear_ms = self._air_bound(device, bound_ms)
             bound_ms = max(device.horizon_ms, air_ms)
@@ -168,7 +168,7 @@ class Kernel:
         Until the first of them acts, what all of them advertise is known, so everybody can be told what it hears up to then;
         that may make somebody act earlier. Beyond it, only those count on who can hear nothing meanwhile.
         """
-        peers, clear_ms = self._air.coupled(device, max(device.activity_ms, device.now_ms))
+        peers, clear_ms = self._air.coupled(device, _from_ms(device))
         bound_ms = min(bound_ms, clear_ms)
         if not peers:
             return bound_ms, clear_ms
@@ -278,3 +278,8 @@ class Kernel:
                 f"{device.name}: now {device.now_ms} wake {device.wake_ms} horizon {device.horizon_ms} acts {device.activity_ms}"
             )
         return "\n".join(lines)
+
+
+def _from_ms(device: Device) -> int:
+    """Where its next run begins, as far as that is known: a device without power, or asleep for ever, has only the present."""
+    return max(device.now_ms, device.activity_ms if device.activity_ms < ch.NEVER else device.horizon_ms)
