@@ -1,23 +1,35 @@
-"""What tag and home unit have alike: journal, uplink, clock, recorder and battery, and the duties that go with them.
+"""What tag and home unit have alike: journal, uplink, orders, clock, recorder and battery, and the duties that go with them.
 
-An application derives from `Node`, adds its own parts, and gives what a recorder asks (`mode`, `charging`, `moving`) and
-`_recorded(urgent)`, which is called for every record made.
+An application derives from `Node`, adds its own parts, and gives what a recorder asks (`mode`, `charging`, `moving`),
+`_recorded(urgent)`, which is called for every record made, and `_obey(kind, number, data)` for the orders that are its own.
 """
 
 import asyncio
+import sys
 
-from . import ident, record
-from .battery import Gauge
+from . import ident, message, record
+from .battery import TELL, WARN, Gauge
 from .clock import Clock
 from .frame import Counter
 from .journal import Journal
-from .port import const, ticks_ms
+from .lease import Lease
+from .orders import Orders
+from .port import MICROPYTHON, const, ticks_ms
 from .provision import Provision
 from .recorder import Recorder
 from .seal import Ccm
+from .slots import Slots
 from .uplink import Uplink
 
 _PROVISION_MAX = const(1024)
+
+
+def _drop(name):
+    # A module of this package that is needed at the start, or seldom: its memory is another's until it is imported again.
+    package = __name__[: __name__.rindex(".")]
+    if MICROPYTHON and package + "." + name in sys.modules:
+        del sys.modules[package + "." + name]
+        delattr(sys.modules[package], name)
 
 
 class Node:
@@ -28,25 +40,41 @@ class Node:
     charging = False
 
     def __init__(self, board):
-        self._provision = provision = Provision(board.store.blob("provision", _PROVISION_MAX))
+        from . import obey
+
+        store = board.store
+        self._provision = provision = Provision(store.blob("provision", _PROVISION_MAX))
+        provision.store = store
+        self._base = provision.policy
         self._settings = settings = provision.settings
         self._board = board
-        self._boots = board.store.number("boots") + 1
-        board.store.keep_number("boots", self._boots)
-        self._gauge = Gauge(board.battery, settings.battery_check_s)
+        self._boots = store.number("boots") + 1
+        store.keep_number("boots", self._boots)
+        self._slots = slots = Slots(board.config_device())
+        slots.mount()
+        found = obey.policy(slots.readinto, slots.size)
+        self._zones_at = slots.size
+        if found is not None:
+            settings.replace(obey.with_policy(self._base, found[0]))
+            self._zones_at = found[1]
+        key = obey.kept_key(store) or (0, provision.key_id, provision.key)
+        self._lease = Lease(store)
+        self._orders = Orders(store, slots, max(slots.number, key[0], self._lease.number), self)
+        self._gauge = Gauge(board.battery, settings.battery_check_s, self._warn_lead_s())
         self._clock = Clock()
         self._journal = Journal(board.journal_device())
         if not self._journal.mount():
             raise OSError("the journal's partition cannot be used")
         self._uplink = Uplink(
             self._journal,
-            Ccm(provision.key),
+            Ccm(key[2]),
             provision.device,
-            provision.key_id,
+            key[1],
             topic=ident.topic(provision.shard, provision.name, ident.UP).encode(),
             batch=settings.batch_records,
             receipt_timeout_ms=settings.receipt_timeout_s * 1000,
             report_interval_ms=settings.report_interval_s * 1000,
+            on_body=self._orders.take,
         )
         self._recorder = Recorder(self._journal, self._clock, self._boots, self, self._recorded)
 
@@ -63,13 +91,38 @@ class Node:
         """There is a record more."""
         raise NotImplementedError
 
+    def _warn_lead_s(self):
+        """How long before a battery stage is told the wearer is warned; 0 where nobody can be."""
+        return 0
+
+    def _warn(self):
+        """Warn the wearer of the battery."""
+
+    # Life
+
     def _begin(self):
         """The first records of this life; from now on interrupts are heard and the watchdog must be fed."""
+        self._provision = None  # built is built: what it told, the keys with it, is needed no more
+        _drop("provision")
+        _drop("obey")
         self._read_battery(ticks_ms())
         self._recorder.event(record.BOOT, self._board.reset_cause, self._boots)
+        self._tell_crash()
         self._changed = asyncio.ThreadSafeFlag()
         self._board.on_change(lambda pin: self._changed.set())
         self._watchdog = self._board.watchdog(self._settings.watchdog_s)
+
+    def _tell_crash(self):
+        store = self._board.store
+        if not len(store.blob("crash", 12)):
+            return
+        from . import crash
+
+        _, is_new, _, path, line, kind = crash.read(store)
+        if is_new:
+            self._recorder.event(record.CRASH, path, kind << 16 | line)
+            crash.told(store)
+        _drop("crash")
 
     def _attend(self, now):
         """Proof that the application lives, and what both kinds do every round."""
@@ -80,5 +133,49 @@ class Node:
         self._read_battery(now)
 
     def _read_battery(self, now):
-        if self._gauge.read(now):
+        due = self._gauge.read(now, self.charging)
+        if due & WARN:
+            self._warn()
+        if due & TELL:
             self._recorder.event(record.BATTERY, self._gauge.percent, self._gauge.millivolts)
+
+    # Orders
+
+    def obey(self, kind, number, data):
+        """What `orders` calls. A message.* status, or None when `finished` tells it later."""
+        if kind == message.ORDER_CONFIG:
+            from . import obey
+
+            status = obey.configure(self._slots, self._settings, self._base, self._refusal, number, data)
+            if status == message.DONE:
+                self._zones_at = obey.policy(self._slots.readinto, data)[1]
+                self._configured()
+        elif kind == message.ORDER_KEY:
+            from . import obey
+
+            taken = obey.take_key(self._board.store, number, data)
+            status = message.DONE if taken else message.BAD_FORM
+            if taken:
+                self._uplink.rekey(Ccm(taken[1]), taken[0], ticks_ms())
+        else:
+            return self._obey(kind, number, data)
+        _drop("obey")
+        return status
+
+    def ordered(self, number, status):
+        """An order is done, or will not be."""
+        self._recorder.event(record.ORDER_DONE, number, status)
+
+    def _obey(self, kind, number, data):
+        return message.NOT_HERE
+
+    def _refusal(self, read, start, size):
+        """Why a zone map cannot be used, or None. Who has no zones looks at none."""
+        return None
+
+    def _configured(self):
+        """The settings have changed, and the zone map."""
+        settings = self._settings
+        self._uplink.report_interval_ms = settings.report_interval_s * 1000
+        self._uplink.receipt_timeout_ms = settings.receipt_timeout_s * 1000
+        self._gauge.every_ms = settings.battery_check_s * 1000

@@ -194,6 +194,11 @@ def seq_of(buf, offset=0):
     return struct.unpack_from("<I", buf, offset)[0]
 
 
+def time_of(buf):
+    """The seconds of the record in buf: UTC unless its flags say otherwise."""
+    return struct.unpack_from("<I", buf, 4)[0]
+
+
 class Record:
     """A record read back, for the host, for tests and for anything that is not the device's steady loop.
 

@@ -10,7 +10,6 @@ The header is written last. A place whose header or blob does not carry its CRC 
 """
 
 import struct
-from array import array
 from binascii import crc32
 
 from .blockdev import BLOCK_COUNT, BLOCK_ERASE, BLOCK_SIZE
@@ -83,18 +82,10 @@ class Slots:
         return crc
 
     def _read(self, at, offset, buf):
-        # A block device need not read across blocks. `buf` may be an array('i'), whose length is in words.
+        # A block device need not read across blocks. Mostly there is no need to, and then nothing is allocated.
         block = self._block
-        size = len(buf) * (4 if isinstance(buf, array) else 1)
-        if offset % block + size <= block:
+        if offset % block + len(buf) <= block:
             _sure(self._device.readblocks(at + 1 + offset // block, buf, offset % block))
-            return
-        if isinstance(buf, array):
-            raw = bytearray(size)
-            self._read(at, offset, raw)
-            words = array("i", raw)
-            for i in range(len(buf)):
-                buf[i] = words[i]
             return
         view = memoryview(buf)
         done = 0
@@ -106,7 +97,7 @@ class Slots:
 
     def readinto(self, offset, buf):
         """Fill `buf` from the blob that stands. ValueError beyond its end, OSError when the device does not answer."""
-        if offset < 0 or offset + len(buf) * (4 if isinstance(buf, array) else 1) > self.size:
+        if offset < 0 or offset + len(buf) > self.size:
             raise ValueError("beyond the blob")
         self._read(self._at, offset, buf)
 

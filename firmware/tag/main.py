@@ -3,14 +3,23 @@
 import asyncio
 
 from ..boards import this_board
-from ..core import record
+from ..core import message, record
 from ..core.carrier import Carrier
 from ..core.latch import Contact
 from ..core.node import Node
-from ..core.port import ticks_diff, ticks_ms
+from ..core.port import const, ticks_add, ticks_diff, ticks_ms
+from ..core.power import Sleeper
+from ..core.wake import FOREVER_MS, Wake
 from .home import HomeLink
 from .mode import ModeMachine
 from .tracker import Tracker
+from .zones import Zones, refusal
+
+_WARN_PATTERN = const(3)
+_MOTOR_MS = (300, 1000, 300)  # by the pattern of an ORDER_VIBRATE, which is also how often
+_FLAT_SLEEP_S = const(900)
+_POLL_MS = const(30_000)
+_POLL_MAX_MS = const(180_000)
 
 
 class Tag(Node):
@@ -22,19 +31,32 @@ class Tag(Node):
         now = ticks_ms()
         self.charging = board.is_charging()
         self.moving = board.is_moving()
+        self._moved_at = now
         self._heartbeat_at = now
+        self._polled_at = ticks_add(now, -settings.idle_poll_s * 1000)
+        self._locating = 0  # the number of the order, 0 when there is none
+        self._motor = 0  # the pattern that is wanted
+        self._shaken = Wake()
+        self._polling = False
+        self._not_before = self._newest_time()  # UTC is at least this
+        self._load_zones()
         self._strap = Contact(board.strap_is_closed(), now)
+        self._case = Contact(board.case_is_closed(), now)
         self._modes = ModeMachine(settings, now)
         self._carrier = Carrier(board.modem, provision, board.name, self._uplink)
         counter = self._frame_counter()
         self._home = HomeLink(board.ble, provision, counter, self._modes, self._uplink, self._journal, self)
-        self._tracker = Tracker(board.gnss, settings, self._recorder, self._clock)
+        self._tracker = Tracker(board.gnss, settings, self)
 
     async def run(self):
         """Never returns."""
+        self._sleeper = Sleeper(self._may_sleep, self._board.sleep)
         self._begin()
         if self._strap.is_open:
             self._recorder.event(record.STRAP_CUT)
+        self._check_lease()
+        if self._case.is_open and self.mode != record.MODE_OFF:
+            self._recorder.event(record.CASE_OPENED)
         self._apply_mode()
         await asyncio.gather(
             self._tracker.run(),
@@ -43,6 +65,7 @@ class Tag(Node):
             self._carrier.stream.run(),
             self._home.run(),
             self._watch_inputs(),
+            self._vibrate(),
         )
 
     # What others ask
@@ -60,31 +83,195 @@ class Tag(Node):
         """Whether the home unit's way is the one to use: one way at a time."""
         return self._carrier.is_off
 
+    def fix_interval_s(self):
+        """How long after the last fix the next one is due: by the zones, and by whether the wearer moves."""
+        settings = self._settings
+        at_rest = not self.moving and ticks_diff(ticks_ms(), self._moved_at) >= settings.rest_after_s * 1000
+        if at_rest:
+            # Whoever rests where it is forbidden is looked at as one who moves; near an edge nothing happens until he does.
+            return settings.fix_interval_s if self._zones.in_violation else settings.rest_interval_s
+        return min(self._zones.interval_s() or settings.fix_interval_s, settings.fix_interval_s)
+
+    def _may_sleep(self):
+        board = self._board
+        return not (board.gnss.is_on or board.ble.is_on or self._motor) and self._carrier.is_quiet
+
     # What others tell
 
     def mode_changed(self):
         """The mode machine has decided."""
         self._recorder.event(record.MODE, self._modes.mode, self._modes.reason)
+        if self._modes.reason == record.MODE_BY_UNIT_SILENT:
+            self._recorder.event(record.UNIT_SILENT)
         self._apply_mode()
+
+    def doubt_changed(self):
+        """The mode machine wants a fix, and the direct way, or no longer."""
+        self._apply_mode()
+        self._tracker.ask()
 
     def heard_time(self, utc_s):
         """The home unit's time, for a tag that has none of its own: within a beacon's repetition. A fix corrects it later."""
         if utc_s and not self._clock.is_set and self._clock.set(utc_s, 0, self._settings.beacon_s * 500):
             self._recorder.clock_set()
 
+    def time(self, fix, age_ms):
+        """The receiver's UTC, `age_ms` ago."""
+        if self._clock.set(fix.utc_s, fix.millis, age_ms):
+            self._recorder.clock_set()
+
+    def fixed(self, fix):
+        """A fix that may be recorded."""
+        if self._check_lease() or self.mode == record.MODE_OFF:
+            return
+        self._recorder.fix(fix, bool(self._locating))
+        zones = self._zones
+        self._clock.read()
+        zones.check(fix.pos, fix.radius_dm, self._clock.utc_s)
+        if self._modes.in_doubt and self._modes.located(zones.is_home(fix.pos, fix.radius_dm), ticks_ms()):
+            self.mode_changed()
+        self._located(message.DONE)
+
+    def sought(self):
+        """No fix was to be had in the time for one."""
+        if self._modes.in_doubt and self._modes.located(None, ticks_ms()):
+            self.mode_changed()
+        self._located(message.NO_FIX)
+
+    def gnss_lost(self, seconds):
+        self._recorder.event(record.GNSS_LOST, seconds, 0, False)
+
+    def gnss_back(self):
+        self._recorder.event(record.GNSS_BACK, 0, 0, False)
+
+    def zone_changed(self, zone, kind, inside, radius_dm):
+        """The zones are sure of a change."""
+        self._recorder.event(record.ZONE, (record.ZONE_INSIDE if inside else record.ZONE_OUTSIDE) << 16 | zone, radius_dm)
+
     def attend(self):
         """Every radio round: the tag's slow duties, and proof that it lives."""
         now = ticks_ms()
+        settings = self._settings
         self._attend(now)
-        if ticks_diff(now, self._heartbeat_at) >= self._settings.heartbeat_s * 1000:
+        self._check_lease()
+        if self.moving:
+            self._moved_at = now
+        if self.mode == record.MODE_OFF:
+            self._ask_for_orders(now)
+        elif self._clock.is_set:
+            self._zones.tick(self._clock.utc_s)
+        if ticks_diff(now, self._heartbeat_at) >= settings.heartbeat_s * 1000:
             self._recorder.event(record.STATUS, self._clock.uptime_s, self._gauge.millivolts, False)
+        if self._gauge.millivolts < settings.battery_stop_mv and not self.charging:
+            self._journal.sync()
+            self._board.deep_sleep(_FLAT_SLEEP_S * 1000)
+
+    def _ask_for_orders(self, now):
+        # Without a lease: a look at the bridge now and then, all the time on the charger, and until all is said.
+        waited = ticks_diff(now, self._polled_at)
+        if waited >= self._settings.idle_poll_s * 1000:
+            self._polling = True
+            self._polled_at = now
+        elif self._polling and (waited >= _POLL_MAX_MS or (waited >= _POLL_MS and self._carrier.stream.connected)):
+            self._polling = False
+        self._carrier.want(self.charging or self._polling or not self._uplink.drained)
+
+    # The lease
+
+    def _newest_time(self):
+        newest = bytearray(record.SIZE)
+        if self._journal.read_into(self._journal.next_seq - 1, newest, 0, 1):
+            if not newest[9] & (record.UNDATED | record.TIME_OF_DAY | record.DATE_DOUBTFUL):
+                return record.time_of(newest)
+        return 0
+
+    def _check_lease(self):
+        # True when tracking began or ended.
+        lease = self._lease
+        if not lease.number:
+            valid = False
+        elif self._clock.is_set:
+            self._clock.read()
+            valid = lease.holds(self._clock.utc_s)
+        else:
+            valid = self._not_before < lease.until_s and not lease.is_withdrawn  # the first fix tells the time
+        if not self._modes.lease(valid, ticks_ms()):
+            return False
+        if valid:
+            self._recorder.event(record.LEASE, lease.period, record.LEASE_BEGUN)
+        self.mode_changed()
+        if not valid and lease.number:
+            state = record.LEASE_WITHDRAWN if lease.is_withdrawn else record.LEASE_ENDED
+            self._recorder.event(record.LEASE, lease.period, state)
+        return True
+
+    # Orders
+
+    def _obey(self, kind, number, data):
+        if kind == message.ORDER_LEASE:
+            status = self._lease.take(number, data)
+            self._check_lease()
+            return status
+        if kind == message.ORDER_LOCATE:
+            if self.mode == record.MODE_OFF:
+                return message.NO_LEASE
+            self._orders.begun(number)
+            if self._locating:
+                self._located(message.INTERRUPTED)
+            self._locating = number
+            self._apply_mode()
+            self._tracker.ask()
+            return None
+        if kind == message.ORDER_VIBRATE:
+            if len(data) != 1 or not 1 <= data[0] <= len(_MOTOR_MS):
+                return message.BAD_VALUE
+            self._orders.begun(number)
+            self._shake(data[0])
+            return message.DONE
+        return message.NOT_HERE
+
+    def _located(self, status):
+        number = self._locating
+        if number:
+            self._locating = 0
+            self._orders.finished(number, status)
+            self._apply_mode()
+
+    def _refusal(self, read, start, size):
+        return refusal(read, start, size)
+
+    def _configured(self):
+        super()._configured()
+        self._load_zones()
+        self._tracker.ask(False)
+
+    def _load_zones(self):
+        slots, settings = self._slots, self._settings
+        self._zones = Zones(
+            slots.readinto,
+            self._zones_at,
+            slots.size - self._zones_at,
+            settings.zone_interval_s,
+            settings.zone_near_m,
+            settings.zone_dwell_s,
+            self.zone_changed,
+        )
+
+    # Parts
 
     def _apply_mode(self):
-        tracking = self._modes.mode != record.MODE_RF
+        modes = self._modes
+        if modes.mode != record.MODE_GPS:
+            self._zones.forget()
+        asked = modes.in_doubt or self._locating
+        tracking = modes.mode == record.MODE_GPS
         if tracking:
             self._uplink.recut(self._settings.batch_records, ticks_ms())
-        self._tracker.follow(tracking)
-        self._carrier.want(tracking)
+        self._tracker.follow(tracking or bool(asked))
+        if modes.mode == record.MODE_OFF:
+            self._ask_for_orders(ticks_ms())
+        else:
+            self._carrier.want(tracking or modes.in_doubt)
 
     def _recorded(self, urgent):
         self._heartbeat_at = ticks_ms()
@@ -94,23 +281,52 @@ class Tag(Node):
         if urgent:
             self._home.notify()
 
+    def _warn_lead_s(self):
+        return self._settings.warn_lead_s
+
+    def _warn(self):
+        self._recorder.event(record.WARNED, self._gauge.percent, 0, False)
+        self._shake(_WARN_PATTERN)
+
+    def _shake(self, pattern):
+        self._motor = pattern
+        self._shaken.set()
+
+    async def _vibrate(self):
+        while True:
+            await self._shaken.wait(FOREVER_MS)
+            for _ in range(self._motor):
+                self._board.vibrate(True)
+                await asyncio.sleep_ms(_MOTOR_MS[self._motor - 1])
+                self._board.vibrate(False)
+                await asyncio.sleep_ms(200)
+            self._motor = 0
+
     async def _watch_inputs(self):
-        # Strap, charger and motion: told by interrupt, looked at again when the contact has settled.
-        strap, board = self._strap, self._board
+        # Strap, case, charger and motion: told by interrupt, looked at again when the contact has settled.
+        strap, case, board, recorder = self._strap, self._case, self._board, self._recorder
         while True:
             await self._changed.wait()
             while True:
-                change = strap.update(board.strap_is_closed(), ticks_ms())
+                now = ticks_ms()
+                change = strap.update(board.strap_is_closed(), now)
                 if change:
-                    self._recorder.event(record.STRAP_CUT if change > 0 else record.STRAP_CLOSED)
+                    recorder.event(record.STRAP_CUT if change > 0 else record.STRAP_CLOSED)
                     self._home.status_due()
-                if not strap.wait_ms:
+                change = case.update(board.case_is_closed(), now)
+                if change and self.mode != record.MODE_OFF:
+                    recorder.event(record.CASE_OPENED if change > 0 else record.CASE_CLOSED)
+                if not (strap.wait_ms or case.wait_ms):
                     break
-                await asyncio.sleep_ms(strap.wait_ms)
-            self.moving = board.is_moving()
+                await asyncio.sleep_ms(min(strap.wait_ms or case.wait_ms, case.wait_ms or strap.wait_ms))
+            if board.is_moving() != self.moving:
+                self.moving = not self.moving
+                self._moved_at = ticks_ms()
+                self._tracker.ask(False)
             if board.is_charging() != self.charging:
                 self.charging = not self.charging
-                self._recorder.event(record.CHARGER_ON if self.charging else record.CHARGER_OFF, self._gauge.millivolts, 0, False)
+                recorder.event(record.CHARGER_ON if self.charging else record.CHARGER_OFF, self._gauge.millivolts, 0, False)
+                self._apply_mode()
 
 
 def build():

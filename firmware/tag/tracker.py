@@ -9,7 +9,7 @@ import asyncio
 
 from ..core.gnss import Receiver
 from ..core.port import const, ticks_add, ticks_diff, ticks_ms
-from ..core.record import GNSS_BACK, GNSS_LOST
+from ..core.wake import FOREVER_MS, Wake
 
 _LULL_MS = const(120)  # no byte for this long: the epoch's sentences are all there (one takes 75 ms at 9600 baud)
 _RADIUS_MAX_DM = const(3000)  # beyond 300 m a position says nothing that a zone could use (our own choice)
@@ -26,19 +26,22 @@ def is_plausible(fix):
 
 
 class Tracker:
-    """`run` and `read` are tasks. `follow(True)` in GPS mode; `recorder` gets the fixes, `clock` the time."""
+    """`run` and `read` are tasks. `follow(True)` while positions are wanted. `tag` is the application: `fix_interval_s()`,
+    `time(fix, age_ms)`, `fixed(fix)` for each that may be recorded, `sought()` when there was none, `gnss_lost(s)` and
+    `gnss_back()`.
+    """
 
-    def __init__(self, gnss, settings, recorder, clock):
+    def __init__(self, gnss, settings, tag):
         self._gnss = gnss
         self._settings = settings
-        self._recorder = recorder
-        self._clock = clock
+        self._tag = tag
         self._receiver = Receiver(self._on_epoch)
         self._buf = bytearray(256)
         self._following = False
         self._seeking = False
+        self._asked = False
         self._good = 0
-        self._wake = asyncio.Event()
+        self._wake = Wake()
         self._ever = False
         self._lost = False
         self._epoch_began = ticks_ms()
@@ -50,18 +53,26 @@ class Tracker:
             self._following = on
             self._wake.set()
 
+    def ask(self, now=True):
+        """A fix at once; or only look again when the next one is due."""
+        self._asked = self._asked or now
+        self._wake.set()
+
     async def run(self):
         """A fix each interval while following; never returns."""
         settings = self._settings
         while True:
             while not self._following:
-                await self._pause(-1)
+                await self._wake.wait(FOREVER_MS)
             began = ticks_ms()
             timeout_s = settings.fix_timeout_s if self._ever else settings.first_fix_timeout_s
-            await self._seek(timeout_s * 1000)
-            rest = settings.fix_interval_s * 1000 - ticks_diff(ticks_ms(), began)
-            if self._following and rest > 0 and not settings.every_fix:
-                await self._pause(rest)
+            if not await self._seek(timeout_s * 1000):
+                self._tag.sought()
+            while self._following and not self._asked and not settings.every_fix:
+                rest = self._tag.fix_interval_s() * 1000 - ticks_diff(ticks_ms(), began)
+                if rest <= 0:
+                    break
+                await self._wake.wait(rest)
 
     async def read(self):
         """Takes what the receiver sends; never returns."""
@@ -82,32 +93,38 @@ class Tracker:
                     quiet = True
 
     async def _seek(self, timeout_ms):
-        # Receiver on until there is a fix, the time is up, or tracking ends.
+        # Receiver on until there is a fix, the time is up, or tracking ends. False when the time was up.
         self._good = 0
         if not self._gnss.is_on:
             self._receiver.forget()
             self._gnss.on()
         self._seeking = True
-        deadline = ticks_add(ticks_ms(), timeout_ms)
+        began = ticks_ms()
         while self._seeking and self._following:
-            left = ticks_diff(deadline, ticks_ms())
+            if self._asked:
+                # Whoever asks waits as long as for a first fix.
+                self._asked = False
+                began = ticks_ms()
+                timeout_ms = self._settings.first_fix_timeout_s * 1000
+            left = timeout_ms - ticks_diff(ticks_ms(), began)
             if left <= 0:
                 break
-            await self._pause(left)
-        if self._seeking and self._following and not self._lost:
+            await self._wake.wait(left)
+        in_vain = self._seeking and self._following
+        if in_vain and not self._lost:
             self._lost = True
-            self._recorder.event(GNSS_LOST, timeout_ms // 1000, 0, False)
+            self._tag.gnss_lost(timeout_ms // 1000)
         self._seeking = False
         if not (self._settings.every_fix and self._following):
             self._gnss.off()
+        return not in_vain
 
     def _on_epoch(self, fix):
-        if self._settings.every_fix:
+        every = self._settings.every_fix
+        if every:
             if self._following and fix.valid:
                 self._take_time(fix)
                 self._take(fix)
-                self._seeking = False
-                self._wake.set()
             return
         if not self._seeking or not is_plausible(fix):
             return
@@ -115,29 +132,17 @@ class Tracker:
         self._good += 1
         if self._good >= self._settings.settle_epochs:
             self._take(fix)
-            self._seeking = False
-            self._wake.set()
 
     def _take_time(self, fix):
         if fix.has_date and not fix.date_doubtful:
-            age_ms = ticks_diff(ticks_ms(), self._epoch_began)
-            if self._clock.set(fix.utc_s, fix.millis, age_ms):
-                self._recorder.clock_set()
+            self._tag.time(fix, ticks_diff(ticks_ms(), self._epoch_began))
 
     def _take(self, fix):
         self._ever = True
+        self._seeking = False
+        self._wake.set()
         if self._lost:
             self._lost = False
-            self._recorder.event(GNSS_BACK, 0, 0, False)
+            self._tag.gnss_back()
         self.fixes += 1
-        self._recorder.fix(fix)
-
-    async def _pause(self, ms):
-        self._wake.clear()
-        if ms < 0:
-            await self._wake.wait()
-            return
-        try:
-            await asyncio.wait_for_ms(self._wake.wait(), ms)
-        except asyncio.TimeoutError:
-            pass
+        self._tag.fixed(fix)

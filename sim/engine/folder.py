@@ -17,7 +17,10 @@ from bridge import keys
 from bridge.broker.authority import Authority
 from bridge.broker.process import Tls
 from bridge.broker.users import BRIDGE, User, bridge_user, device_user
+from firmware.core.blockdev import FileDevice
 from firmware.core.ident import parse_device_name
+from firmware.core.lease import Lease
+from firmware.core.slots import Slots
 
 KEY_ID = 1
 SHARD = "0"
@@ -83,8 +86,22 @@ class RunFolder:
     def write_town(self, geojson: dict) -> None:
         (self.path / "town.geojson").write_text(json.dumps(geojson))
 
-    def provision(self, name: str, home_unit: str | None, partners: list[str], slot: int, port: int, policy: dict) -> Path:
-        """Make a device's folder with its settings store filled, as provisioning on the bench does. The folder's path."""
+    def provision(
+        self,
+        name: str,
+        home_unit: str | None,
+        partners: list[str],
+        slot: int,
+        port: int,
+        policy: dict,
+        lease: bytes | None = None,
+        config: bytes | None = None,
+        number: int = 1,
+    ) -> Path:
+        """Make a device's folder with its settings store filled, as provisioning on the bench does. The folder's path.
+
+        `lease` and `config` are the payloads of orders that the bench gives it under `number`.
+        """
         device = parse_device_name(name)
         household = parse_device_name(home_unit) if home_unit else device
         blob = {
@@ -101,20 +118,38 @@ class RunFolder:
         }
         folder = self.path / "devices" / name
         folder.mkdir(parents=True, mode=0o700)
-        values = {
-            "provision": json.dumps(blob, separators=(",", ":")).encode(),
-            "board": _BOARDS[name.partition("-")[0]].encode(),
-        }
+        store = _BenchStore(folder)
+        store.keep_blob("provision", json.dumps(blob, separators=(",", ":")).encode())
+        store.keep_blob("board", _BOARDS[name.partition("-")[0]].encode())
         if self.authority is not None:
             identity = self.authority.client(name)
-            values["ca"] = self.authority.certificate_der
-            values["cert"] = identity.certificate_der
-            values["cert_key"] = identity.key_der
-        for key, value in values.items():
-            fd = os.open(folder / f"homeward.{key}.nvs", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(fd, "wb") as file:
-                file.write(value)
+            store.keep_blob("ca", self.authority.certificate_der)
+            store.keep_blob("cert", identity.certificate_der)
+            store.keep_blob("cert_key", identity.key_der)
+        if lease is not None:
+            Lease(store).take(number, lease)
+        if config is not None:
+            device_file = FileDevice(str(folder / "config.flash"), 32)
+            slots = Slots(device_file)
+            if not (slots.mount() and slots.begin(len(config)) and slots.write(0, config) and slots.keep(number, len(config))):
+                raise OSError(f"{folder}: the configuration could not be written")
         return folder
+
+
+class _BenchStore:
+    """A device's settings store as the bench sees it: each value in a file that only its owner reads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def blob(self, key: str, size: int) -> bytes:
+        path = self._folder / f"homeward.{key}.nvs"
+        return path.read_bytes() if path.exists() else b""
+
+    def keep_blob(self, key: str, value: bytes) -> None:
+        fd = os.open(self._folder / f"homeward.{key}.nvs", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(value)
 
 
 def new_run_folder(parent: Path, name: str) -> RunFolder:
