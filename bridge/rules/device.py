@@ -3,7 +3,7 @@
 - What is tampering latches for the wear period: a strap or a case that is closed, a jammer that stops add an event and undo
   nothing.
 - What begins and ends is one episode, however often the device says that it has begun.
-- A ZONE event is the tag's early notice that a fix will follow; whether a zone was entered follows from the fixes alone (`zones`).
+- A ZONE event is the tag's early notice of a fix; whether a zone was entered follows from the fixes alone (`zones`).
   So it is evidence and no finding; neither are codes that only a newer firmware knows.
 """
 
