@@ -53,6 +53,7 @@ class Radio:
         self._slot = slot
         self.echo = 0  # what our next BEACON or STATUS echoes
         self.asks = False
+        self.foreign = 0  # authentic frames of others, and for others
         self._reassembler = Reassembler(places)
         self._frame = bytearray(SIZE)
         self._out = bytearray(SIZE)
@@ -75,6 +76,7 @@ class Radio:
             kind = kind_of(frame)
             slot = self._slot if kind == BEACON else frame[BODY + 1 if kind >= FRAGMENT else BODY] & 0x0F
             if not self._is_ours(sender, slot):
+                self.foreign += 1
                 continue
             if result != DUPLICATE and kind < FRAGMENT:
                 self.echo = echo_for(frame, slot)
