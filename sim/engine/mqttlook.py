@@ -76,7 +76,10 @@ def answers(packet: bytes) -> Key | None:
     if kind == PUBLISH:
         _, _, payload = _publish(packet)
         header = message.parse_header(payload[: message.HEADER])
-        if header is not None and header[0] in (DOWN, message.RELAY_DOWN):
+        if header is not None and header[0] == message.RELAY_DOWN:
+            header = message.parse_header(payload[message.HEADER : 2 * message.HEADER])
+        # An order may come first; of what is sealed only the length of the body tells the two apart.
+        if header is not None and header[0] == DOWN and header[2] == message.RECEIPT_SIZE:
             return ("receipt", 0)
     return None
 

@@ -1,4 +1,4 @@
-"""A tag, its home unit and a bridge without a broker, for tests of orders: time is a number, and nothing is lost but on purpose."""
+"""A tag, its home unit and a bridge without a broker, for tests of orders: time is a number, nothing is lost but on purpose."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
