@@ -1,4 +1,4 @@
-"""What the home unit holds for its tags: in flash until it is answered, sent in order, bounded whatever comes, never another's."""
+"""What the home unit holds for its tags: in flash until answered, sent in order, bounded whatever comes, never another's."""
 
 import random
 
