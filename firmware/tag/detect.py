@@ -12,9 +12,9 @@ take C/N0 away, some of them the network too. What they have in common is that o
   the home unit's silence is the moment, and the modem must have worked there before.
 
 What this can see: a receiver that is on for some seconds a minute shows a fall within two of its intervals; once there is no fix
-it listens longer by itself. `suspects` asks for the moving interval at rest. Jamming and foil
-that begin while the wearer walks or rides, or that he walks away with within two or three minutes, look like a building and
-are not told (MOTION_NO_FIX may be); nor is jamming in a room where an hour has passed since the last look.
+it listens longer by itself. `suspects` asks for the moving interval at rest. Jamming and foil that
+begin while the wearer walks or rides, or that he walks away with within two or three minutes, look like a building and are not
+told (MOTION_NO_FIX may be); nor is jamming in a room that leaves some signals, when an hour has passed since the last look.
 
 All thresholds are our own choice, tried on sim/world (tests/firmware/tag/test_detect_days.py); falls of 10-25 dB: firmware.md.
 Fed with epochs, the modem's state, beacons and ticks in ms; `tick` at least every few days. Allocates nothing.
@@ -32,7 +32,9 @@ _FALL = const(80)  # 10 dB; C/N0 and signals are kept in eighths
 _OPEN = const(38 * 8)  # dBHz: there is sky above, and nothing but a fall of everything takes 10 dB from the best signal
 _MANY = const(7 * 8)  # signals
 _WEAK = const(26 * 8)  # a room: what falls from less proves nothing
-_OLD_MS = const(150_000)  # a room's sky of longer ago is another one
+_ROOM = const(30 * 8)
+_OLD_MS = const(150_000)  # a room's sky of longer ago is another one: then nothing at all must be left
+_STALE_MS = const(4_500_000)  # the interval at rest and a quarter
 _SUDDEN_MS = const(10_000)
 _START_MS = const(5000)
 _MUTE_DBHZ = const(20)
@@ -110,6 +112,7 @@ class Blocked:
         self._walked = False  # at _DARK, or when the network went
         self._mute = False  # since _DARK: nothing at all
         self._sudden = False
+        self._old = False
         self._is_lost = True
         self._linked = False  # the modem was on the network since _DARK
         self._unit_dbm = -128
@@ -175,10 +178,11 @@ class Blocked:
             at[_DARK] = now
             age_ms = ticks_diff(now, at[_GOOD])
             self._sudden = age_ms <= _SUDDEN_MS
+            self._old = age_ms > _OLD_MS and self._cn0 < _OPEN
             self._went = (
                 self._motion.walk_ms > _TWITCH_MS
                 or self._speed_cms >= _RIDES_CMS // 2
-                or self._cn0 < (_OPEN if age_ms > _OLD_MS else _WEAK)
+                or self._cn0 < (_WEAK if age_ms <= _OLD_MS else _ROOM if age_ms <= _STALE_MS else _OPEN)
             )
             moved_ms = max(self._motion.walk_ms, self._motion.moved_since(self._moved))
             if moved_ms >= _WALKS_MS or self._speed_cms >= _RIDES_CMS:
@@ -193,7 +197,7 @@ class Blocked:
             self._mute = False
         for_ms = ticks_diff(now, at[_DARK])
         if self._linked and for_ms >= _JAM_MS and self._dark >= _JAM_EPOCHS:
-            moved = self._went or self._motion.moved_since(self._moved) > _TWITCH_MS
+            moved = self._went or (self._old and not self._mute) or self._motion.moved_since(self._moved) > _TWITCH_MS
             if not moved or (self._sudden and in_view * 3 <= self._in_view):
                 return self._begin(JAMMED, (self._cn0 >> 3) - cn0, self._in_view << 16 | max(0, in_view), now)
         if for_ms >= _GIVE_UP_MS and (self._linked or not self._is_lost):

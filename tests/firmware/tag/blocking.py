@@ -40,6 +40,7 @@ class Life:
         self.told: list[tuple[int, int, int, int]] = []
         self.proof_s, self.lost_s = proof_s, lost_s  # between answers of the network; from its loss to its being noticed
         self.epochs = 0
+        self.suspects: Callable[[], bool] = lambda: False  # another detector's wish for more fixes
         self._off_until = 0
         self._on_since = -1
         self._good = 0
@@ -91,7 +92,7 @@ class Life:
 
     def _receiver(self, h: Heard, now: int, asked: bool) -> None:
         self._rest_s = 0 if h.moving else self._rest_s + 1
-        at_rest = self._rest_s >= SETTINGS.rest_after_s and not self.blocked.suspects
+        at_rest = self._rest_s >= SETTINGS.rest_after_s and not self.blocked.suspects and not self.suspects()
         if not asked:
             self._on_since = -1
             self._off_until = self.s
