@@ -218,3 +218,15 @@ def test_a_range_record_is_read_as_it_is_written(room: int, frames: int, lowest:
 def test_a_config_with_a_wrong_setting_is_never_made(policy: dict[str, int], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         config_payload(policy)
+
+
+def test_what_the_bench_takes_from_the_scheme_is_what_the_bridge_wants(tmp_path: Path) -> None:
+    from bridge.orders import bench
+
+    house = Household(tmp_path, {**scheme(home=HOME, conditions=[STATION]), "policy": {"fix_interval_s": 30}})
+    for device in (house.tag, house.hmu):
+        found = bench.wanted(house.engine, device.name, NOW_MS)
+        bench.note(house.engine, device.name, {kind: (kind, payload) for kind, payload in found.items()})
+    house.restart()
+    assert house.pieces(house.hear()) == []
+    assert house.pieces(house.send(house.hmu, house.hmu.event(13, house.now_ms))) == [] and house.wait(3600) == []

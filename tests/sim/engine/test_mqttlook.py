@@ -28,9 +28,9 @@ def publish(payload: bytes, packet_id: int = 7, topic: str = TOPIC) -> bytes:
     return packet(3, 2, text(topic) + packet_id.to_bytes(2, "big") + payload)
 
 
-def sealed(kind: int) -> bytes:
+def sealed(kind: int, count: int = 1) -> bytes:
     header = bytearray(message.HEADER)
-    message.pack_header(header, kind, 1, 1, 0x01000001, 1)
+    message.pack_header(header, kind, 1, count, 0x01000001, 1)
     return bytes(header) + bytes(40)
 
 
@@ -87,5 +87,11 @@ def test_answers_are_told_apart():
     assert answers(packet(13, 0, b"")) == ("pingresp", 0)
     assert answers(packet(9, 0, b"\0\5\1")) == ("suback", 5)
     assert answers(packet(4, 0, b"\0\6")) == ("puback", 6)
-    assert answers(publish(sealed(message.DOWN), topic="hw/0/tag-000001/down")) == ("receipt", 0)
+    down = "hw/0/tag-000001/down"
+    receipt, order = (sealed(message.DOWN, size) for size in (message.RECEIPT_SIZE, message.ORDER_HEADER))
+    assert answers(publish(receipt, topic=down)) == ("receipt", 0)
+    assert answers(publish(order, topic=down)) is None, "an order comes before the receipt"
+    relay = sealed(message.RELAY_DOWN)[: message.HEADER]
+    assert answers(publish(relay + receipt, topic=down)) == ("receipt", 0)
+    assert answers(publish(relay + order, topic=down)) is None
     assert answers(publish(b"hello", topic="hw/0/tag-000001/down")) is None
