@@ -92,14 +92,21 @@ def with_seed(scenario: Scenario, seed: int) -> Scenario:
 
 
 def make_run(
-    folder: Path, scenario: Scenario, *, kind: str = "nats", speed: float = 0.0, until_ms: int | None = None, **more: Any
+    folder: Path,
+    scenario: Scenario,
+    *,
+    kind: str = "nats",
+    speed: float = 0.0,
+    until_ms: int | None = None,
+    tls: bool = False,
+    **more: Any,
 ) -> Run:
     """A run over a broker of the kind, without a console. Not yet started: it is a context manager."""
 
     def broker(path: Path, port: int, users: list) -> Any:
         return BROKERS[kind](path / "broker", port, users)
 
-    options = Options(until_ms=until_ms or scenario.until_ms, speed=speed)
+    options = Options(until_ms=until_ms or scenario.until_ms, speed=speed, tls=tls)
     return Run(scenario, RunFolder(folder), options, make_broker=broker, **more)
 
 

@@ -1,6 +1,7 @@
 """A tag's way up, run by the real MicroPython interpreter in the tests: a journal on a file, seal, uplink, session, stream.
 
-Arguments: the folder of `firmware`, the port, the journal's file, how many records, how many a message.
+Arguments: the folder of `firmware`, the port, the journal's file, how many records, how many a message, the password, and for
+TLS the broker's name and a folder with ca, cert and key in DER.
 Standard output, a line each: `event KIND DETAIL`, at the end `drained` and figures as name=value; then it stays idle until
 killed. Records are made a few at a time, each an event that is urgent.
 """
@@ -17,7 +18,7 @@ import gc
 from firmware.core import record
 from firmware.core.blockdev import FileDevice
 from firmware.core.journal import Journal
-from firmware.core.mqtt.opener import tcp_opener
+from firmware.core.mqtt.opener import tcp_opener, tls_opener
 from firmware.core.mqtt.retained import Retained
 from firmware.core.mqtt.session import Session
 from firmware.core.mqtt.stream import Jitter, Stream
@@ -27,6 +28,7 @@ from firmware.core.uplink import Uplink
 
 DEVICE = 0x01000001
 KEY = bytes(range(16))
+TIMEOUT_MS = 1000
 
 
 class Watched(Uplink):
@@ -55,7 +57,12 @@ async def obey(stream):
             return
 
 
-async def main(port, path, records, batch, password):
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+async def main(port, path, records, batch, password, host="", folder=""):
     journal = Journal(FileDevice(path, 16))
     journal.mount()
     uplink = Watched(journal, Ccm(KEY), DEVICE, 3, b"hw/0/tag-000001/up", batch=batch, receipt_timeout_ms=1500)
@@ -70,11 +77,14 @@ async def main(port, path, records, batch, password):
 
     done = asyncio.Event()
     session = Session(
-        b"tag-000001", b"tag-000001", password, b"hw/0/tag-000001/down", (state, uplink), on_message,
-        will_topic=state.topic, will=b"offline", window=4, keepalive_s=30, response_timeout_ms=1000,
+        b"tag-000001", None if host else b"tag-000001", password, b"hw/0/tag-000001/down", (state, uplink), on_message,
+        will_topic=state.topic, will=b"offline", window=4, keepalive_s=30, response_timeout_ms=TIMEOUT_MS,
     )  # fmt: skip
-    opener = tcp_opener("127.0.0.1", port)
-    stream = Stream(session, opener, on_event, Jitter(DEVICE), connect_timeout_ms=1000, backoff_ms=100)
+    if host:
+        opener = tls_opener(host, port, *[read(folder + "/" + name) for name in ("ca", "cert", "key")])
+    else:
+        opener = tcp_opener("127.0.0.1", port)
+    stream = Stream(session, opener, on_event, Jitter(DEVICE), connect_timeout_ms=TIMEOUT_MS, backoff_ms=100)
     running = asyncio.create_task(stream.run())
     commands = asyncio.create_task(obey(stream))
     stream.enable()
@@ -104,4 +114,6 @@ async def main(port, path, records, batch, password):
     running.cancel()
 
 
-asyncio.run(main(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), sys.argv[6].encode()))
+if len(sys.argv) > 9:
+    TIMEOUT_MS = int(sys.argv[9])
+asyncio.run(main(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), sys.argv[6].encode(), *sys.argv[7:9]))

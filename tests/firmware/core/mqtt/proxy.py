@@ -15,8 +15,10 @@ class Proxy:
         self.up_bytes = 0
         self._selector = selectors.DefaultSelector()
         self._pairs: dict[socket.socket, socket.socket] = {}
+        self._orphans: list[socket.socket] = []  # held open, read by nobody
         self._lock = threading.RLock()
         self._swallow = False
+        self.bytes_per_s = 0  # when not 0: no more than that, up and down together
         self._running = True
         self.listener = self._listen(0)
         self.port: int = self.listener.getsockname()[1]
@@ -49,6 +51,17 @@ class Proxy:
         """Connections stand, new ones too, and nothing comes out of them any more."""
         with self._lock:
             self._swallow = True
+
+    def half_open(self) -> None:
+        """Connections end on the far side alone: their owner hears nothing of it, and new ones are fine."""
+        with self._lock:
+            for sock in [sock for sock in self._pairs if self._selector.get_key(sock).data]:
+                server = self._pairs.pop(sock)
+                self._pairs.pop(server)
+                for one in (sock, server):
+                    self._selector.unregister(one)
+                server.close()
+                self._orphans.append(sock)
 
     def heal(self) -> None:
         """As before; what was swallowed stays lost, so those connections end."""
@@ -92,7 +105,10 @@ class Proxy:
 
     def _forward(self, sock: socket.socket) -> None:
         try:
-            data = sock.recv(65536)
+            # A slow line is a narrow one: what does not fit waits with its sender.
+            data = sock.recv(max(1, self.bytes_per_s // 50) if self.bytes_per_s else 65536)
+            if self.bytes_per_s:
+                threading.Event().wait(len(data) / self.bytes_per_s)
             if not data:
                 raise ConnectionError
             if self._swallow:
@@ -125,6 +141,8 @@ class Proxy:
         self._running = False
         self._thread.join()
         self.refuse()
+        for sock in self._orphans:
+            sock.close()
         self._selector.close()
 
     def __enter__(self) -> "Proxy":

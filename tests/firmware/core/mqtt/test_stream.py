@@ -1,9 +1,11 @@
 """The real interpreter against real brokers over a bad network: everything arrives in order, and then the device is still."""
 
+import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import paho.mqtt.client as mqtt
 import psutil
@@ -27,7 +29,7 @@ DEADLINE_S = 60
 class Bridge:
     """paho-mqtt with a durable session at the broker: stores what opens, and answers with a receipt."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.arrivals: list[int] = []  # first arrivals, in order
         self.stored: set[int] = set()
         self.through = 0
@@ -37,7 +39,10 @@ class Bridge:
         self.subscribed = threading.Event()
         self.silent = False
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="bridge", clean_session=False)
-        self.client.username_pw_set("bridge", "password of bridge")
+        if tls is None:
+            self.client.username_pw_set("bridge", "password of bridge")
+        else:
+            self.client.tls_set_context(tls)
         self.client.reconnect_delay_set(1, 1)
         self.client.on_connect = lambda client, *_: client.subscribe([("hw/+/+/up", 1), ("hw/+/+/state", 1)]) and None
         self.client.on_subscribe = lambda *_: self.subscribed.set()
@@ -74,10 +79,12 @@ class Bridge:
 class Device:
     """The interpreter's process, and what it said."""
 
-    def __init__(self, port: int, folder: Path, records: int, batch: int, password: str = "password of tag-000001") -> None:
+    def __init__(
+        self, port: int, folder: Path, records: int, batch: int, password: str = "password of tag-000001", tls: Sequence[str] = ()
+    ) -> None:
         self.lines: list[str] = []
         self.errors = open(folder / "device.err", "w+")  # noqa: SIM115 - closed with the device
-        arguments = [str(ROOT), str(port), str(folder / "journal"), str(records), str(batch), password]
+        arguments = [str(ROOT), str(port), str(folder / "journal"), str(records), str(batch), password, *tls]
         self.process = subprocess.Popen(
             [micropython(), "-X", f"heapsize={HEAP}", str(DEVICE_SCRIPT), *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
@@ -125,7 +132,7 @@ class Device:
 def make_device(tmp_path: Path) -> Iterator[Callable[..., Device]]:
     made: list[Device] = []
 
-    def make(port: int, records: int, batch: int = 1, **more: str) -> Device:
+    def make(port: int, records: int, batch: int = 1, **more: Any) -> Device:
         made.append(Device(port, tmp_path, records, batch, **more))
         return made[-1]
 
