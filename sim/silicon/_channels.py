@@ -18,7 +18,7 @@ PIN_IN = 2  # sub: pin; payload: u8 level
 ADC_IN = 3  # sub: pin; payload: u32 microvolts
 BLE_HEARD = 4  # payload: 6 bytes address, i8 rssi, advertisement
 SOCK_IN = 5  # sub: socket; payload: u8 SOCK_*, data
-LINK = 6  # sub: NIC_*; payload: u8 1 up, 0 down
+LINK = 6  # sub: NIC_*; payload: u8 1 up, 0 down; NIC_NETWORK, u8 RSSI + 256, u8 security, SSID: there is such a network
 POWER = 7  # payload: u8 0 the supply fails; 1, to a device that is off, it is back
 CRASH = 8  # payload: words; an exception with them is raised in whatever waits
 
@@ -28,7 +28,7 @@ PIN_OUT = 17  # sub: pin; payload: u8 level
 BLE_ADVERTISE = 18  # payload: u32 interval_us (0: stop), advertisement
 BLE_SCAN = 19  # payload: u32 duration_ms (0xFFFFFFFF: stop, 0: for ever), u32 interval_us, u32 window_us
 SOCK_OUT = 20  # sub: socket; payload: u8 SOCK_*, data
-NIC = 21  # sub: NIC_*; payload: u8 1 connect, 0 disconnect
+NIC = 21  # sub: NIC_*; payload: u8 1 connect (a WLAN's is followed by SSID, 0, passphrase), 0 disconnect
 RESET = 22  # payload: u8 cause, or POWER_LOST; the process ends after it
 SLEEP = 23  # sub: 0 awake, 1 light, 2 deep
 UART_OPEN = 24  # sub: UART number; payload: u32 baud
@@ -47,6 +47,7 @@ SOCK_HEARD = 8  # out: what was in them; at last an empty one
 NIC_PPP = 0
 NIC_LAN = 1
 NIC_WLAN = 2
+NIC_NETWORK = 2
 
 POWER_LOST = 255  # in RESET: it stays off until POWER comes
 

@@ -10,10 +10,14 @@ PHY_GENERIC = 7
 
 _up = {}
 _nics = {}
+_networks = []  # what `scan` finds: [ssid, bssid, channel, RSSI, security, hidden]
 
 
 def _link(sub, payload):
-    _up[sub] = payload[0]
+    if payload[0] == _channels.NIC_NETWORK:
+        _networks.append((bytes(payload[3:]), b"\x02WLAN%c" % len(_networks), 6, payload[1] - 256, payload[2], False))
+    else:
+        _up[sub] = payload[0]
 
 
 _hw.listen(_channels.LINK, _link)
@@ -90,8 +94,17 @@ class LAN(_Nic):
 class WLAN(_Nic):
     _kind = _channels.NIC_WLAN
 
+    def __init__(self, interface=STA_IF):
+        super().__init__()
+
+    def connect(self, ssid, key=None, *, bssid=None):
+        if not self._active:
+            raise OSError(0x3002, "ESP_ERR_WIFI_NOT_STARTED")
+        ssid = ssid if isinstance(ssid, bytes) else ssid.encode()
+        _hw.emit(_channels.NIC, self._kind, b"\x01" + ssid + b"\0" + (key or "").encode())
+
     def scan(self):
-        return []
+        return list(_networks) if self._active else []
 
 
 def hostname(name=None):

