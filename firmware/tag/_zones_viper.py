@@ -178,7 +178,7 @@ def measure(o, pos, points):
             if s[16] == 1:
                 b = ptr32(points)
                 x = b[s[15] + 2] & 0xFFFFF
-                reach += x
+                reach += x + (x >> 8)  # further than the radius by more than the error bound
                 scale(o, pos, points, s[15])
                 x -= int(separation(o, pos, points, s[15], reach))
                 scale(o, pos, pos, 0)
