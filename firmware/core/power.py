@@ -46,5 +46,8 @@ class Sleeper:
                 break
             began = ticks_ms()
             self._sleep(min(ms, _LONGEST_MS) if task else _LONGEST_MS)
-            self.asleep_ms += ticks_diff(ticks_ms(), began)
+            slept = ticks_diff(ticks_ms(), began)
+            self.asleep_ms += slept
+            if not slept:
+                break  # a pin at its waking level lets nobody sleep
         self._wait(ms)
