@@ -1,12 +1,14 @@
 """Settings: what is wrong is named with its file, field, value and what was expected, and the process ends with 2."""
 
 import os
+import ssl
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from bridge.broker.authority import Authority
 from bridge.errors import ConfigError
 from bridge.settings import load_settings
 from tests.bridge.bridges import write_config
@@ -66,3 +68,31 @@ def test_a_bridge_with_bad_input_ends_with_2_and_has_made_nothing(tmp_path: Path
     assert ended.returncode == 2 and str(tmp_path) in ended.stderr and ", expected " in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_broker_on_another_machine_is_spoken_to_by_tls_alone(tmp_path: Path) -> None:
+    for host in ("192.0.2.1", "broker.example", "0.0.0.0", "127.example.org"):
+        with pytest.raises(ConfigError, match=r"broker_host: got .*, expected 127\.0\.0\.1, or broker_ca_file"):
+            load_settings(write_config(tmp_path, 1883, broker_host=host)).broker_tls()
+    for host in ("127.0.0.1", "127.1.2.3", "localhost", "::1"):
+        assert load_settings(write_config(tmp_path, 1883, broker_host=host)).broker_tls() is None
+
+
+def test_tls_wants_all_three_files_and_verifies_certificate_and_name(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "tls")
+    authority.client("bridge")
+    files = {"broker_ca_file": "tls/ca.crt", "broker_cert_file": "tls/bridge.crt", "broker_key_file": "tls/bridge.key"}
+    context = load_settings(write_config(tmp_path, 8883, broker_host="broker.example", **files)).broker_tls()
+    assert context is not None and context.check_hostname and context.verify_mode == ssl.CERT_REQUIRED
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+    for missing in files:
+        some = {name: path for name, path in files.items() if name != missing}
+        with pytest.raises(ConfigError, match=missing):
+            load_settings(write_config(tmp_path, 8883, **some)).broker_tls()
+    authority.client("other")
+    for field, path in (("broker_ca_file", "fleet.key"), ("broker_cert_file", "tls/other.crt"), ("broker_key_file", "none")):
+        with pytest.raises(ConfigError, match=field):
+            load_settings(write_config(tmp_path, 8883, **{**files, field: path})).broker_tls()
+    os.chmod(tmp_path / "tls" / "bridge.key", 0o640)
+    with pytest.raises(ConfigError, match="0600"):
+        load_settings(write_config(tmp_path, 8883, **files)).broker_tls()

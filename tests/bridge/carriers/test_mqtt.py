@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from bridge.broker.authority import Authority
 from bridge.carriers.mqtt import MqttCarrier
 from bridge.ingest import Inbound, Outbound
-from tests.brokers import USERS, Broker, Party, wait_for
+from tests.brokers import BROKERS, USERS, Broker, Party, client_context, server_tls, wait_for
 
 UP = "hw/0/tag-000001/up"
 DOWN = "hw/0/tag-000001/down"
@@ -126,3 +128,26 @@ def test_a_wrong_password_is_counted_and_tried_again(broker: Broker) -> None:
         assert not carrier.wait_subscribed(0)
     finally:
         carrier.stop(0)
+
+
+def test_by_tls_it_needs_no_password_and_a_broker_of_another_authority_learns_nothing(broker_kind: str, tmp_path: Path) -> None:
+    authority, stranger = Authority(tmp_path / "tls"), Authority(tmp_path / "stranger")
+    with BROKERS[broker_kind](tmp_path / "broker", 0, USERS, tls=server_tls(authority)) as broker:
+        context = client_context(authority.certificate_file, authority.client("bridge"))
+        carrier = MqttCarrier("127.0.0.1", broker.port, user="ignored", password="ignored", tls=context)
+        wary = MqttCarrier("127.0.0.1", broker.port, tls=client_context(stranger.certificate_file, authority.client("bridge")))
+        carrier.start()
+        wary.start()
+        try:
+            assert carrier.wait_subscribed(10)
+            tag = client_context(authority.certificate_file, authority.client("tag-000001"))
+            with Party(broker.port, "tag-000001", tls=tag) as party:
+                party.publish(UP, b"records")
+            (delivery,) = carrier.take(10, 10)
+            assert delivery.inbound == Inbound(UP, b"records")
+            carrier.settle([delivery])
+            wait_for(lambda: wary.counts.get("broker", "unreachable") >= 2, "it to have tried twice")
+            assert not wary.wait_subscribed(0)
+        finally:
+            carrier.stop()
+            wary.stop()

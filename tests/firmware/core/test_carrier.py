@@ -174,3 +174,32 @@ print(sorted(broker.stored), len([1 for what, _ in link.log if what == "up"]) >=
 """
     )
     assert lines == ["[1, 2, 3, 4] True"]
+
+
+def test_to_a_broker_on_another_machine_it_speaks_by_tls_alone():
+    lines = lived(
+        """
+import json
+from firmware.core import provision as p
+def attempt(host, store=None):
+    fields = json.loads(h.provision(h.TAG, [h.UNIT], {}))
+    fields["broker"][0] = host
+    one = p.Provision(json.dumps(fields).encode())
+    one.store = store
+    try:
+        Carrier(link, one, "flat", uplink)
+        return "built"
+    except p.ProvisionError as error:
+        return str(error)
+class Store:
+    def blob(self, name, size):
+        return b"rubbish"
+for host in ("127.0.0.1", "localhost", "127.1.2.3", "10.0.0.9", "broker.example", "127.example.org", "0.0.0.0"):
+    print(host, attempt(host)[:12])
+print(attempt("broker.example", Store()))
+"""
+    )
+    assert lines == [
+        "127.0.0.1 built", "localhost built", "127.1.2.3 built", "10.0.0.9 ca: missing,", "broker.example ca: missing,",
+        "127.example.org ca: missing,", "0.0.0.0 ca: missing,", "ca, cert, cert_key: expected certificates and a key in DER",
+    ]  # fmt: skip
