@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware.core import message
+from firmware.core.link import MESSAGE_MAX
 from tests.firmware.core.interpreter import run
 
 u32 = st.integers(0, 2**32 - 1)
@@ -70,6 +71,7 @@ def test_the_device_packs_the_same_headers_and_makes_a_nonce_without_allocating(
     script = """
 import micropython
 from firmware.core import message
+from firmware.core.link import MESSAGE_MAX
 buf = bytearray(12)
 nonce = bytearray(13)
 message.pack_header(buf, 2, 7, -90, 0x0200ABCD, 0xFFFFFFFE)
@@ -80,3 +82,29 @@ print(buf.hex(), nonce.hex(), message.parse_header(buf))
 """
     header = header_of(2, 7, -90, 0x0200ABCD, 0xFFFFFFFE)
     assert run(script) == [f"{header.hex()} {nonce_of(header).hex()} {message.parse_header(header)}"]
+
+
+orders = st.integers(0, 2**32 - 1), u8, st.integers(0, 65535), st.integers(0, 65535), st.binary(max_size=110)
+
+
+@given(*orders)
+def test_a_piece_of_an_order_comes_back_when_it_fits(number: int, kind: int, offset: int, total: int, data: bytes):
+    body = message.pack_order(number, kind, offset, total, data)
+    assert len(body) == message.ORDER_HEADER + len(data) and body[message.ORDER_HEADER :] == data
+    fits = number and total <= message.ORDER_TOTAL_MAX and len(data) <= message.ORDER_DATA_MAX and offset + len(data) <= total
+    assert message.parse_order(body) == ((number, kind, offset, total) if fits and (data or not total) else None)
+    assert message.parse_receipt(body) is None
+
+
+@given(st.binary(max_size=130))
+def test_any_bytes_are_an_order_that_fits_or_none(body: bytes):
+    for raw in (body, bytes([message.ORDER]) + body):
+        parsed = message.parse_order(raw)
+        if parsed is not None:
+            number, kind, offset, total = parsed
+            assert message.pack_order(number, kind, offset, total, raw[message.ORDER_HEADER :]) == raw
+
+
+def test_the_largest_piece_of_an_order_fits_a_fragmented_household_message():
+    body = message.pack_order(2**32 - 1, 2, 0, message.ORDER_DATA_MAX, bytes(message.ORDER_DATA_MAX))
+    assert message.HEADER + len(body) + message.TAG_LENGTH <= MESSAGE_MAX

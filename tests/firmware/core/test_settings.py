@@ -1,6 +1,8 @@
 """Every setting has a range, and what lies outside is refused whole, by name."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firmware.core.settings import Settings, SettingsError, ranges
 
@@ -43,3 +45,34 @@ def test_settings_between_which_modes_or_presence_would_flap_are_refused(values:
 def test_the_ranges_cannot_be_changed_from_outside():
     ranges()["fix_interval_s"] = (0, 0, 0)
     assert Settings({}).fix_interval_s == 60
+
+
+def values_of(settings: Settings) -> dict[str, int]:
+    return {name: getattr(settings, name) for name in ranges()}
+
+
+names = st.sampled_from(sorted(ranges()))
+anything = st.integers(-200, 100_000) | st.none() | st.text(max_size=3) | st.floats() | st.lists(st.integers(), max_size=2)
+
+
+@given(
+    st.dictionaries(names, st.integers(-130, 20_000), max_size=4),
+    st.dictionaries(names | st.text(max_size=4), anything, max_size=4),
+)
+def test_replacing_takes_all_of_it_or_nothing(first: dict[str, int], second: dict[str, object]):
+    settings = Settings({})
+    for values in (first, second):
+        before = values_of(settings)
+        try:
+            settings.replace(values)
+        except SettingsError:
+            assert values_of(settings) == before
+        else:
+            assert values_of(settings) == {name: values.get(name, ranges()[name][0]) for name in ranges()}
+            assert values_of(settings) == values_of(Settings(values))
+
+
+def test_what_a_configuration_leaves_out_is_the_default_again():
+    settings = Settings({"fix_interval_s": 30, "report_interval_s": 10})
+    settings.replace({"fix_interval_s": 20})
+    assert settings.fix_interval_s == 20 and settings.report_interval_s == ranges()["report_interval_s"][0]
