@@ -16,7 +16,7 @@ from firmware.core.record import JAM_ENDED, JAMMED, SHIELD_ENDED, SHIELDED, SPOO
 from firmware.tag.jump import Jump, Spoof
 from sim.scenario import load
 from sim.world import World
-from sim.world.spec import CoverageLoss, Trouble
+from sim.world.spec import CoverageLoss, Trouble, TroubleKind
 from tests.firmware.tag.blocking import WRAP, Heard, Life
 
 DEMO = Path(__file__).parents[3] / "sim" / "scenarios" / "demo.yaml"
@@ -113,7 +113,7 @@ def test_two_weeks_of_ordinary_days_are_told_as_nothing():
     assert told == [] and held == 0 and days >= 10 and fixes > 1000
 
 
-def attacked(kind: str, seed: int, place: str, **how) -> tuple[int | None, list]:
+def attacked(kind: TroubleKind, seed: int, place: str, **how) -> tuple[int | None, list]:
     """Seconds from an attack in the second hour of a stay until it is told, and all that was told until three hours after it."""
     spec = load(DEMO).world_spec()
     world = World(replace(spec, seed=seed))
