@@ -3,6 +3,7 @@
 import random
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,16 +164,14 @@ def fail_once(house: Household) -> None:
     """A transaction in which orders were planned does not happen."""
     from sqlalchemy.exc import OperationalError
 
-    keep = house.orders.take_in
-
-    def fail(*arguments):
+    def fail(*arguments: Any) -> dict[int, int]:
         keep(*arguments)
         raise OperationalError("", {}, Exception("disk full"))
 
-    house.orders.take_in = fail
-    with pytest.raises(OperationalError):
+    keep = house.orders.take_in
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(OperationalError):
+        patch.setattr(house.orders, "take_in", fail)
         house.hear()
-    house.orders.take_in = keep
 
 
 def test_a_home_units_range_test_is_kept_with_the_name_of_the_room(house: Household) -> None:
