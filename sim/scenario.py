@@ -46,6 +46,19 @@ class Expectation:
     until_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Asked of a device at `at_ms`; `kind` as in `scenario_models.Order`."""
+
+    at_ms: int
+    device: str
+    kind: str
+    pattern: str = "short"
+    room: str = ""
+    seconds: int = 60
+    reason: str = ""
+
+
 class Scenario:
     """A checked scenario. `file` is the model as written."""
 
@@ -81,6 +94,13 @@ class Scenario:
             Fault(f.kind, self.moment_ms(f.start), self.moment_ms(f.end), f.wearer)
             for f in self.file.faults
             if f.kind == "broker_down" or f.kind == "bridge_down" or f.kind == "coverage_lost"
+        ]
+
+    @property
+    def orders(self) -> list[Order]:
+        return [
+            Order(self.moment_ms(o.at), o.device, o.kind, o.pattern or "short", o.room or "", o.seconds or 60, o.reason)
+            for o in self.file.orders
         ]
 
     @property

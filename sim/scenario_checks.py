@@ -47,6 +47,18 @@ def problems(s: "Scenario") -> Iterator[tuple[Loc, object, str]]:
         if fault.around is not None:
             yield from _place_problem(s, fault.around.place, ("faults", i, "around", "place"))
         yield from _period_problems(s, fault.start, fault.end, ("faults", i))
+    devices = [name for p in people for name in (p.tag, p.home_unit) if name is not None]
+    for i, order in enumerate(s.file.orders):
+        if order.device not in devices:
+            yield ("orders", i, "device"), order.device, _one_of("a device of somebody", order.device, devices)
+        if (order.kind == "range_test") == order.device.startswith("tag") and order.kind not in ("config", "rotate_key"):
+            yield (
+                ("orders", i, "device"),
+                order.device,
+                f"a {'home unit' if order.kind == 'range_test' else 'tag'} for {order.kind}",
+            )
+        if s.moment_ms(order.at) < 0:
+            yield ("orders", i, "at"), order.at, _not_before(s)
     for i, e in enumerate(s.file.expect):
         if e.wearer not in ids:
             yield ("expect", i, "wearer"), e.wearer, _one_of("the id of a person", e.wearer, ids)

@@ -16,6 +16,9 @@ from sim.moments import parse_clock, parse_duration, parse_moment
 EventKind = Literal[
     "boot", "mode", "presence", "home", "late_home", "left_home", "out_all_night", "curfew_unknown", "zone_entered",
     "zone_left", "strap_cut", "strap_closed", "battery_low", "mains_lost", "mains_back", "moved", "journal_full", "fault",
+    "brown_out", "wearer_warned", "clock_gone", "case_opened", "case_closed", "shielded", "shield_ended", "jammed", "jam_ended",
+    "spoofed", "spoof_ended", "motion_no_fix", "receiver_dead", "receiver_back", "modem_dead", "modem_back", "unit_silent",
+    "unit_back", "comms_lost", "comms_back", "crash", "safe_mode", "safe_mode_ended", "lease", "range_test",
 ]  # fmt: skip
 
 
@@ -200,7 +203,7 @@ class Charging(Strict):
 Condition = Annotated[Curfew | Zone, Field(discriminator="kind")]
 
 
-Percent = Annotated[int, Field(ge=1, le=100)]
+Percent = Annotated[float, Field(ge=0.1, le=100)]
 
 
 class Person(Strict):
@@ -306,6 +309,28 @@ class Fault(Strict):
         return self
 
 
+class Order(Strict):
+    """Something that a device, a tag or a home unit, is asked for. `lease_withdrawn` ends the wear period now."""
+
+    at: Moment
+    device: TagName | HomeUnitName
+    kind: Literal["locate", "vibrate", "range_test", "lease", "lease_withdrawn", "config", "rotate_key"]
+    pattern: Literal["short", "long", "thrice"] | None = None
+    room: Annotated[str | None, Field(min_length=1)] = None
+    seconds: Annotated[int | None, Field(ge=1, le=600)] = None
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> "Order":
+        if self.pattern is not None and self.kind != "vibrate":
+            raise ValueError('"pattern" only with "vibrate"')
+        if (self.room is not None or self.seconds is not None) and self.kind != "range_test":
+            raise ValueError('"room" and "seconds" only with "range_test"')
+        if self.kind == "range_test" and self.room is None:
+            raise ValueError('"room" with "range_test"')
+        return self
+
+
 class Expectation(Strict):
     """What must be found (`event`, between two moments), or must not (`never`; in the whole run, or between two moments)."""
 
@@ -337,6 +362,7 @@ class ScenarioFile(Strict):
     policy: Policy = Policy()
     coverage_holes: list[Hole] = Field(default_factory=list)
     faults: list[Fault] = Field(default_factory=list)
+    orders: list[Order] = Field(default_factory=list)
     expect: list[Expectation] = Field(default_factory=list)
 
 

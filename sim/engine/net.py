@@ -21,7 +21,7 @@ import socket
 import struct
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sim.engine.device import Device
@@ -137,6 +137,16 @@ class Network:
         if not come:
             for connection in self._connections.values():
                 connection.awaited = deque(waiting for waiting in connection.awaited if waiting.key[0] != "receipt")
+
+    def is_connected(self, name: str) -> bool:
+        """Whether a device has a connection to the broker."""
+        return any(connection.real is not None for connection in self._by_device.get(name, ()))
+
+    def not_before(self, names: Iterable[str], due_ms: int) -> None:
+        """What comes for these devices on the connections that they have, comes at this virtual time at the soonest."""
+        for name in names:
+            for connection in self._by_device.get(name, ()):
+                connection.last_due_ms = max(connection.last_due_ms, due_ms)
 
     def disconnect(self, device: Device) -> None:
         """The device lost its processor or its link: its sockets are gone."""

@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from bridge.store.opening import open_store
 from firmware.core.ident import parse_device_name
 from sim.engine.air import Air
+from sim.engine.bench import Given, equip
 from sim.engine.circuit.tag import TagCircuit
 from sim.engine.circuit.unit import UnitCircuit
 from sim.engine.device import Device
@@ -27,6 +28,7 @@ from sim.engine.image import build
 from sim.engine.kernel import Kernel
 from sim.engine.memory import Memory
 from sim.engine.net import Network
+from sim.engine.orders import Orders
 from sim.engine.process import Zygote
 from sim.engine.services import Services, embedded_broker
 from sim.engine.summary import Summary, is_judged, records_made, stored, stored_figures, unmet
@@ -72,6 +74,7 @@ class Run:
         self._ended_ms = 0
         self._faults = Faults(scenario.faults)
         self.faults_done: list[str] = []
+        self.orders = Orders(scenario.orders, scenario.start_utc_ms)
         self.began_at = 0.0  # time.monotonic() of virtual time 0, when it passes at the wall clock's pace
         self._policy = policy or {
             "fix_interval_s": scenario.policy.fix_interval_s,
@@ -121,13 +124,19 @@ class Run:
         self.zygote = Zygote(image)
         self.kernel = Kernel(selector, self.zygote, self.air, self.network)
         devices = []
+        given = equip(folder.store, world.start_utc_ms, self._policy)
         for wearer in world.wearers.values():
             unit = wearer.home_unit
-            path = folder.provision(wearer.tag, unit, [unit] if unit else [], 0, broker.port, self._policy)
+            slot = world.household(unit).index(wearer) if unit else 0
+            partners = [unit] if unit else []
+            mine = given.get(wearer.tag, Given())
+            path = folder.provision(wearer.tag, unit, partners, slot, broker.port, self._policy, *mine)
             device = self._boot(wearer.tag, path, "firmware.tag")
             devices.append((device, self._make_tag(device, world)))
-            if unit:
-                path = folder.provision(unit, unit, [wearer.tag], 0, broker.port, self._policy)
+            if unit and not slot:
+                partners = [member.tag for member in world.household(unit)]
+                mine = given.get(unit, Given())
+                path = folder.provision(unit, unit, partners, 0, broker.port, self._policy, *mine)
                 device = self._boot(unit, path, "firmware.hmu")
                 devices.append((device, UnitCircuit(device, world)))
         self.air.join([device for device, _ in devices], lambda device: device.name in world.home_units)
@@ -161,16 +170,17 @@ class Run:
             if stepped:
                 wall_ms = int((time.monotonic() - self.began_at) * 1000 * speed)
                 due_ms = min(until_ms, wall_ms if speed else self._ended_ms + _STEP_MS)
-            fault_ms = self._faults.next_ms
-            if fault_ms is not None and fault_ms <= due_ms:
-                due_ms = fault_ms
+            planned_ms = min((t for t in (self._faults.next_ms, self.orders.next_ms) if t is not None), default=None)
+            if planned_ms is not None and planned_ms <= due_ms:
+                due_ms = planned_ms
             self.kernel.run_to(due_ms, on_tick)
             self._ended_ms = due_ms
             self.faults_done += self._faults.apply(due_ms, self.services, self.network)
+            self.orders.apply(due_ms, self.folder.store, self.network, self.kernel)
             on_tick()
             if due_ms >= until_ms or (is_over is not None and is_over()):
                 return
-            if speed and due_ms != fault_ms:
+            if speed and due_ms != planned_ms:
                 self.kernel.idle(0.1)
 
     @property

@@ -8,13 +8,16 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 
 from bridge.store import queries
-from bridge.store.schema import event, record, rules_cursor
+from bridge.store.schema import declined, event, record, rules_cursor
 from firmware.core.blockdev import FileDevice
 from firmware.core.journal import made
 from sim.scenario import Expectation, Scenario
 
 # The kinds of event that ask something of an officer; the others tell what is.
-FINDINGS = ("late_home", "strap_cut", "zone_entered", "battery_low", "mains_lost")
+FINDINGS = (
+    "late_home", "strap_cut", "zone_entered", "battery_low", "mains_lost", "case_opened", "shielded", "jammed", "spoofed",
+    "motion_no_fix", "receiver_dead", "modem_dead", "unit_silent", "comms_lost", "moved",
+)  # fmt: skip
 _BLOCK = 4096
 _FOR_EVER_MS = 1 << 61
 
@@ -62,12 +65,14 @@ def records_made(folder: Path) -> int:
 
 
 def stored(engine: Engine, made_by: Mapping[int, int]) -> int:
-    """How many of the records that each device (by id) had made are in the store."""
+    """How many of the records that each device (by id) had made are in the store, or were declined there: nobody wore it then."""
     total = 0
     with engine.connect() as connection:
         for device_id, last in made_by.items():
             statement = select(func.count()).select_from(record).where(record.c.device_id == device_id, record.c.seq <= last)
             total += connection.execute(statement).scalar_one()
+            ranges = select(declined.c.first, declined.c.last).where(declined.c.device_id == device_id)
+            total += sum(max(0, min(end, last) - first + 1) for first, end in connection.execute(ranges))
     return total
 
 
