@@ -129,6 +129,11 @@ def test_a_clock_that_is_set_back_confirms_nothing():
     assert field.fix(0) == IN
 
 
+def test_after_the_clock_was_set_back_dwelling_counts_from_there():
+    field = Field([circle(confirm=10)])
+    assert [field.fix(0), field.fix(0, after_s=-86_400), field.fix(0, after_s=59), field.fix(0, after_s=1)] == [[], [], [], IN]
+
+
 # --- edges and drift
 
 

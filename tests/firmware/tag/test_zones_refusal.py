@@ -82,7 +82,8 @@ def test_a_good_map_and_none_at_all_are_taken():
         (changed(SECOND_HEAD + 24, "<i", 507_154_000), "points of zone 1"),
         (changed(SECOND_HEAD + 28, "<i", -24_367_000), "points of zone 1"),
         (changed(FIRST_HEAD + 24, "<i", 507_154_000), "points of zone 0"),
-        (changed(FIRST_HEAD + 28, "<i", -24_360_000), "points of zone 0"),
+        (changed(FIRST_HEAD + 28, "<i", -24_367_000 + 11_300), "points of zone 0"),  # 80 of 100 m
+        (changed(FIRST_HEAD + 16, "<i", 507_154_000 - 7_200), "points of zone 0"),
         (changed(RADIUS, "<I", 0), "points of zone 0"),
         (changed(SCHEDULE, "<II", 5, 5), "intervals of zone 1"),
         (changed(SCHEDULE + 8, "<I", START + 1), "intervals of zone 1"),
