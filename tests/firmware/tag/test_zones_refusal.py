@@ -125,3 +125,15 @@ def test_ten_thousand_forged_maps_are_refused_or_harmless():
         if why is None or rng.random() < 0.05:
             use(bytes(raw))
     assert 100 < taken < 5000
+
+
+@pytest.mark.parametrize("radius_m", [30, 3000, 100_000])
+@pytest.mark.parametrize("side", range(4))
+def test_a_box_that_cuts_a_circle_is_refused(radius_m, side):
+    raw = bytearray(pack([circle(radius_m=radius_m)]))
+    assert refused(bytes(raw)) is None
+    box = list(struct.unpack_from("<iiii", raw, FIRST_HEAD + 16))
+    centre = (507154000, -24367000)[side % 2]
+    box[side] = centre + (box[side] - centre) * 49 // 50
+    struct.pack_into("<iiii", raw, FIRST_HEAD + 16, *box)
+    assert refused(bytes(raw)) == "points of zone 0"
