@@ -186,8 +186,10 @@ class Household:
         return True
 
     def _end_range_test(self):
-        for value_a, value_b in self._range.results():
+        test, self._range = self._range, None
+        if test is None:
+            return
+        for value_a, value_b in test.results():
             self._recorder.event(RANGE, value_a, value_b)
-        self._range = None
         self._on_range_end()
         self._show_beacon()

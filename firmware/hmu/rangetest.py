@@ -21,7 +21,7 @@ class RangeTest:
         self._room = room & 0xFF
         self._began = now
         self._ms = min(seconds, SECONDS_MAX) * 1000
-        self._counts = [None] * slots  # for each tag, how many frames at each level
+        self._counts: list = [None] * slots  # for each tag, how many frames at each level
 
     def is_over(self, now):
         return not 0 <= ticks_diff(now, self._began) < self._ms

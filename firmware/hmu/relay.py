@@ -12,7 +12,7 @@ from .store import RelayStore
 
 _WINDOW = const(16)  # messages on their way without an answer
 _ANSWER_MS = const(60_000)  # then what is unanswered is sent again: twice what a tag gives the bridge for its receipt
-_BACKOFF_MAX = const(5)  # doublings: 32 minutes
+_BACKOFF_MAX = const(3)  # doublings: 8 minutes, as long as a tag waits
 _TRIES = const(3)  # of a message that the bridge leaves unanswered while it answers others
 _PLACES = const(4)  # for each tag, on the way down
 

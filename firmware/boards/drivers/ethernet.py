@@ -11,7 +11,7 @@ class Ethernet:
     """The link to the broker. `pins` are the keywords of `network.LAN` for this board."""
 
     def __init__(self, **pins):
-        self._lan = network.LAN(0, **pins)
+        self._lan = network.LAN(0, **pins)  # pyright: ignore[reportCallIssue]: the stub knows no ESP32 argument
 
     async def up(self):
         """Wait for the cable and an address. False when there is none."""

@@ -68,7 +68,8 @@ print([state for _, state in unit.presence()], len(made(record.MODE)), board.gns
     )
     assert lines[0] == "True"
     assert lines[1].startswith("True 0 ")
-    assert lines[2] == "[1] 1 False", "no flapping, and the receiver sleeps"
+    # Through so much loss it may take more than two minutes until the unit hears it at all: until then it is unknown.
+    assert lines[2] in ("[1] 1 False", "[0, 1] 1 False"), "no flapping, and the receiver sleeps"
 
 
 def test_a_receipt_that_was_opened_is_known_whichever_of_its_fragments_comes_again():
@@ -111,8 +112,8 @@ print(len(beats), late, len(rounds), bridge.messages - messages, [seq for seq in
     )
     beats, late, rounds, messages, *_ = (int(word.strip("[],") or 0) for word in lines[0].split())
     assert 55 <= beats <= 60
-    assert late <= 300_000 + 10_000 + 10_000, "a report interval, a round of listening, and the relay itself"
-    assert 3600 // 11 <= rounds <= 3600 // 10 + 2, "a round each scan interval and none between: nothing urges it on"
+    assert late <= 300_000 + 30_000 + 10_000, "a report interval, a round of listening, and the relay itself"
+    assert 3600 // 31 <= rounds <= 3600 // 10, "a round each scan interval and none between: nothing urges it on"
     assert 12 <= messages <= 30, "reports, not a message for each record"
 
 
@@ -148,7 +149,7 @@ await until(drained, 60_000)
 gone = _hw.now
 air.loss = 1000
 took = await until(lambda: not is_home(), 600_000)
-print(90_000 <= took <= 125_000, board.gnss.starts >= 1)
+print(90_000 <= took <= 190_000, board.gnss.starts >= 1)
 await live(600_000)
 events = [r for r in h.records(board.flash) if r.kind == record.EVENT and r.code == record.MODE]
 print([(r.value_a, r.value_b) for r in events], [state for _, state in unit.presence()], board.modem.ups > 2)
@@ -160,7 +161,7 @@ await until(drained, 60_000)
 print(sorted(bridge.stored) == list(range(1, tag._journal.next_seq)), [state for _, state in unit.presence()])
 """
     )
-    assert lines == ["True True", "[(2, 1), (1, 2)] [1, 2] True", "True", "True [1, 2, 1]"]
+    assert lines == ["True True", "[(2, 1), (1, 5)] [1, 2] True", "True", "True [1, 2, 1]"]
 
 
 def test_a_bridge_that_does_not_answer_is_not_sent_the_same_over_and_over():
