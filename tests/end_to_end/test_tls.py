@@ -6,7 +6,7 @@ from tests.end_to_end.runs import run_scenario
 
 
 def test_an_errand_with_tls_ends_in_the_same_store_as_one_in_clear(tmp_path: Path) -> None:
-    clear, secure = (run_scenario(tmp_path / name, tls=name == "tls") for name in ("clear", "tls"))
+    clear, secure = (run_scenario(tmp_path / name, tls=name == "tls", until_ms=20 * 60_000) for name in ("clear", "tls"))
     for outcome in (clear, secure):
         assert outcome.summary.crashes == [] and outcome.summary.holds_expired == 0
     assert secure.summary.digest == clear.summary.digest
