@@ -33,14 +33,12 @@ from firmware.core import ident, message
 from .columns import COLUMNS, FUTURE_MS, ClockSet, Facts, clock_set, first_held, take_apart, uptime_s
 from .counters import DownCounters
 from .progress import Progress
+from .tables import Key, Row, decline, keep_conflicts, load_spans
 from .unseal import Opened, Refused, unseal
 from .worn import SLACK_MS, Span, is_kept, is_kept_undated
 
 WALL = "wall"
 RECORDS = "records"
-
-Row = dict[str, Any]  # the columns of `record`
-Key = tuple[int, int]  # device, number
 
 
 class Inbound(NamedTuple):
@@ -146,7 +144,7 @@ class Ingest:
         messages = [each for each in batch if self._is_of_key(each)]
         for each in messages:
             self._note_relay(connection, each)
-        self._load_spans(connection, {each.device_id for each in messages})
+        self._spans = load_spans(connection, {each.device_id for each in messages})
         taken = [[take_apart(raw) for raw in each.raws] for each in messages]
         dated_boots = self._set_clocks(connection, messages, taken)
         rows: dict[Key, Row] = {}
@@ -171,13 +169,13 @@ class Ingest:
                 if below := first_held(facts):
                     self._note_lost(connection, each.device_id, facts.seq, progress.give_up(below))
             through.append(progress.through)
-        self._keep_conflicts(connection, rows, repeated)
+        keep_conflicts(connection, self._insert, self.counts, rows, repeated)
         if rows:
             connection.execute(self._insert_records, list(rows.values()))
             self.counts.add("records", n=len(rows))
         for device_id, boot in dated_boots:
             declined += self._date_stored(connection, device_id, boot)
-        self._decline(connection, declined)
+        decline(connection, self.counts, declined)
         if messages:
             if self._orders is not None:
                 self._key_ids.update(self._orders.take_in(connection, messages, list(rows.values()), newest_ms))
@@ -213,36 +211,11 @@ class Ingest:
         self._log.warning("refused", reason="key", device=ident.device_name(each.device_id), key_id=each.key_id)
         return False
 
-    def _load_spans(self, connection: Connection, devices: set[int]) -> None:
-        """The wear periods of these devices as they stand now: consent may have been withdrawn a moment ago."""
-        table = schema.wear_period
-        self._spans = {device_id: [] for device_id in devices}
-        for column in (table.c.tag_id, table.c.hmu_id):
-            found = select(column, table.c.from_ms, table.c.until_ms).where(column.in_(devices))
-            for device_id, from_ms, until_ms in connection.execute(found):
-                self._spans[device_id].append(Span(from_ms, until_ms))
-
     def _is_kept(self, row: Row) -> bool:
         spans = self._spans[row["device_id"]]
         if row["at_ms"] is None or row["quarantine"] in ("future", "doubtful"):
             return is_kept_undated(row["kind"], row["code"], row["received_ms"], spans, self._clock == WALL)
         return is_kept(row["kind"], row["code"], row["at_ms"], spans, 0 if row["boot"] is None else SLACK_MS)
-
-    def _decline(self, connection: Connection, keys: Sequence[Key]) -> None:
-        """Keep the numbers, and nothing else, of what is not stored: they are receipted like all others."""
-        table = schema.declined
-        ranges: list[list[int]] = []
-        for device_id, seq in sorted(keys):
-            if ranges and ranges[-1][0] == device_id and ranges[-1][2] == seq - 1:
-                ranges[-1][2] = seq
-            else:
-                ranges.append([device_id, seq, seq])
-        for device_id, first, last in ranges:
-            self.counts.add("declined", n=last - first + 1)
-            before = (table.c.device_id == device_id) & (table.c.last == first - 1)
-            if connection.execute(update(table).where(before).values(last=last)).rowcount == 0:
-                connection.execute(table.insert().values(device_id=device_id, first=first, last=last))
-            self._log.info("not worn: not stored", device=ident.device_name(device_id), records=last - first + 1)
 
     def _note_lost(self, connection: Connection, device_id: int, said_by: int, gone: Sequence[Range]) -> None:
         """The gaps that a JOURNAL_FULL, number `said_by`, has closed."""
@@ -327,32 +300,6 @@ class Ingest:
             self.counts.add("quarantined", quarantine)
         head = (each.device_id, facts.seq, facts.raw, facts.kind, facts.flags, at_ms, facts.boot, quarantine)
         return dict(zip(COLUMNS, (*head, *facts.fields, received_ms, each.relayed_by, each.relay_rssi), strict=True))
-
-    def _keep_conflicts(
-        self, connection: Connection, rows: dict[tuple[int, int], dict], repeated: list[tuple[int, Facts, int]]
-    ) -> None:
-        """Repeats are normal and dropped; one that says something else under the same number is kept as evidence."""
-        self.counts.add("repeated", n=len(repeated))
-        by_device: dict[int, list[int]] = {}
-        for device_id, facts, _ in repeated:
-            if (device_id, facts.seq) not in rows:
-                by_device.setdefault(device_id, []).append(facts.seq)
-        table = schema.record
-        stored: dict[tuple[int, int], bytes] = {}
-        for device_id, seqs in by_device.items():
-            for at in range(0, len(seqs), 500):
-                some = select(table.c.seq, table.c.raw).where(
-                    table.c.device_id == device_id, table.c.seq.in_(seqs[at : at + 500])
-                )
-                stored.update({(device_id, row.seq): row.raw for row in connection.execute(some)})
-        for device_id, facts, received_ms in repeated:
-            key = (device_id, facts.seq)
-            raw = rows[key]["raw"] if key in rows else stored.get(key)
-            if raw is not None and raw != facts.raw:
-                values = {"device_id": device_id, "seq": facts.seq, "raw": facts.raw, "received_ms": received_ms}
-                connection.execute(self._insert(schema.record_conflict).values(values).on_conflict_do_nothing())
-                self.counts.add("conflicts")
-                self._log.error("two records under one number", device=ident.device_name(device_id), seq=facts.seq)
 
     def _note_devices(self, connection: Connection, messages: Sequence[Opened], heard: dict[int, int]) -> None:
         table = schema.device

@@ -136,6 +136,8 @@ class Orders:
                 fresh = self._load(connection)
                 now_ms = self._now_ms()
                 due = {device_id for device_id in fresh if device_id in self._ways}
+                for device_id in self._open.keys() - self._ways.keys():
+                    self._expire(connection, device_id, now_ms)
                 if self._is_wall:
                     due |= self._open.keys() & self._ways.keys()
                 due |= self._look_at_scheme(connection, now_ms)
@@ -285,9 +287,7 @@ class Orders:
 
     def _go(self, connection: Connection, device_id: int, now_ms: int, *, heard: bool) -> None:
         """Send the next pieces of this device's order, if it is time."""
-        for going in list(self._open.get(device_id, ())):
-            if going.expires_ms is not None and now_ms >= going.expires_ms:
-                self._end(connection, going, "expired")
+        self._expire(connection, device_id, now_ms)
         going, overtaken = choose(self._open.get(device_id, ()))
         for each in overtaken:
             self._end(connection, each, "replaced")
@@ -309,6 +309,11 @@ class Orders:
         going.sent_count += 1
         values = {"last_sent_ms": now_ms, "sent_count": going.sent_count}
         connection.execute(update(_table).where(_table.c.id == going.id).values(values))
+
+    def _expire(self, connection: Connection, device_id: int, now_ms: int) -> None:
+        for going in list(self._open.get(device_id, ())):
+            if going.expires_ms is not None and now_ms >= going.expires_ms:
+                self._end(connection, going, "expired")
 
     def _begin(self, connection: Connection, going: Going, now_ms: int) -> bool:
         """Give it its number, and what it says when that was left open. False when there is nothing to say."""

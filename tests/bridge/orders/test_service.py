@@ -117,8 +117,9 @@ def test_numbers_grow_whatever_the_host_thinks_of_the_time(house: Household) -> 
 
 def test_a_device_that_was_never_heard_is_sent_nothing(tmp_path: Path) -> None:
     house = Household(tmp_path)
-    house.ask(message.ORDER_LOCATE)
-    assert house.pump() == [] and house.wait(100) == []
+    order_id = house.ask(message.ORDER_LOCATE)
+    assert house.pump() == [] and house.wait(600) == []
+    assert house.row(order_id).state == "expired", "and who waits for it is not kept waiting for ever"
     kinds = [piece.kind for piece in house.pieces(house.hear())]
     assert kinds == [message.ORDER_LEASE], "and then its lease first"
 
