@@ -81,10 +81,10 @@ class Device:
         raws = [self.journal[seq] for seq in sorted(self.journal)]
         return [self.message(raws[at : at + batch]) for at in range(0, len(raws), batch)]
 
-    def relay(self, sealed: bytes, rssi: int = -70) -> bytes:
+    def relay(self, sealed: bytes, rssi: int = -70, token: int = 0) -> bytes:
         """Another device's message as this home unit passes it on."""
         header = bytearray(message.HEADER)
-        message.pack_header(header, message.RELAY_UP, 0, rssi, self.id, 0)
+        message.pack_header(header, message.RELAY_UP, 0, rssi, self.id, token)
         return bytes(header) + sealed
 
     def open_receipt(self, payload: bytes) -> Receipt:
@@ -93,7 +93,7 @@ class Device:
         assert header is not None
         relayed = header[0] == message.RELAY_DOWN
         if relayed:
-            assert header[3] == self.id and header[2] == header[4] == 0
+            assert header[3] == self.id and header[2] == 0
             payload = payload[message.HEADER :]
             header = message.parse_header(payload)
             assert header is not None

@@ -258,6 +258,15 @@ def test_a_strange_home_units_relay_is_counted_and_taken(engine: Engine) -> None
     assert [(row.relayed_by, row.relay_rssi) for row in stored(engine)] == [(own.id, -90), (strange.id, -90)]
 
 
+def test_a_receipt_names_the_relayed_message_that_it_answers(engine: Engine) -> None:
+    tag, hmu = Device("tag-000001"), Device("hmu-000001")
+    for token in (77, 0, 2**32 - 1):
+        (down,) = ingest_of(engine).handle([Inbound(hmu.up, hmu.relay(a_message(tag), token=token))])
+        header = message.parse_header(down.payload)
+        assert header is not None and (header[0], header[4]) == (message.RELAY_DOWN, token)
+        assert tag.open_receipt(down.payload).relayed
+
+
 def a_message(device: Device) -> bytes:
     return device.message([device.fix()])
 
