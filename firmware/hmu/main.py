@@ -26,6 +26,7 @@ class HomeUnit(Node):
     def __init__(self, board):
         super().__init__(board)
         provision = self._provision
+        assert provision is not None
         self.has_mains = board.has_mains()
         self._status_at = ticks_ms()
         self._upward = upward = Upward(self._uplink.topic, provision.device, provision.partners, _flash(board))
