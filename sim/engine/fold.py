@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from .names import Names, renamed
+
 
 @dataclass(frozen=True)
 class _Edit:
@@ -44,7 +46,7 @@ def _constants(path: Path) -> dict[str, int]:
     tree = ast.parse(path.read_bytes())
     known: dict[str, int] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (source := _module(path, node)):
+        if isinstance(node, ast.ImportFrom) and (source := module_of(path, node)):
             offered = _constants(source)
             for alias in node.names:
                 if alias.name == "*":
@@ -59,7 +61,7 @@ def _constants(path: Path) -> dict[str, int]:
     return {name: value for name, value in known.items() if _is_public(name)}
 
 
-def _module(path: Path, node: ast.ImportFrom, inner: str = "") -> Path | None:
+def module_of(path: Path, node: ast.ImportFrom, inner: str = "") -> Path | None:
     """The file of the module that a relative `from … import` names, or of its `inner` module; None when there is none."""
     if not node.level:
         return None
@@ -74,8 +76,8 @@ def _literal(value: int) -> bytes:
     return b"%d" % value if value >= 0 else b"(%d)" % value
 
 
-def fold(path: Path) -> bytes:
-    """The text of a firmware module with every constant of ours in its place."""
+def fold(path: Path, names: Names | None = None) -> bytes:
+    """The text of a firmware module with every constant of ours in its place, and with its names made short if `names` say so."""
     text = path.read_bytes()
     tree = ast.parse(text)
     own = {assigned[0] for node in tree.body if (assigned := _assigned(node)) and _is_public(assigned[0])}
@@ -86,7 +88,7 @@ def fold(path: Path) -> bytes:
     for node in ast.walk(tree):
         if not isinstance(node, ast.ImportFrom):
             continue
-        source = _module(path, node)
+        source = module_of(path, node)
         offered = _constants(source) if source else {}
         gone = {alias.name for alias in node.names if alias.name in offered}
         imported.update({alias.asname or alias.name: offered[alias.name] for alias in node.names if alias.name in gone})
@@ -95,7 +97,7 @@ def fold(path: Path) -> bytes:
         elif gone:
             edits += _without(node, gone, lines)
         for alias in node.names:  # `from ..core import record`
-            if inner := _module(path, node, alias.name):
+            if inner := module_of(path, node, alias.name):
                 modules[alias.asname or alias.name] = _constants(inner)
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in own:
@@ -106,6 +108,8 @@ def fold(path: Path) -> bytes:
             value = modules.get(node.value.id, {}).get(node.attr)
             if value is not None and node.lineno == node.end_lineno:
                 edits.append(_Edit(node.lineno, node.col_offset, node.end_col_offset or 0, _literal(value)))
+    if names is not None:
+        edits += [_Edit(line, start, end, name.encode()) for line, start, end, name in renamed(path, tree, names)]
     for edit in sorted(edits, key=lambda each: (each.line, each.start), reverse=True):
         line = lines[edit.line - 1]
         lines[edit.line - 1] = line[: edit.start] + edit.text + line[edit.end :]

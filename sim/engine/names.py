@@ -1,0 +1,149 @@
+"""Names that nobody looks up from outside, made few and short for a device.
+
+MicroPython keeps each name of a parameter and of an attribute once in a table that lives in the heap: some 25 bytes a name. So
+in what a device is given
+- parameters are called by their place (`_0`, `_1`, …), unless a call somewhere names them;
+- private attributes and methods that are reached by `self` alone are numbered within their module, with another letter where a
+  class derives from one of another module; those that both of them use keep their name.
+Functions, classes, modules and all that is public keep their names; a traceback tells the line in any case.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_BINDERS = (*_FUNCTIONS, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@dataclass
+class Names:
+    """What `survey` found out: which parameters keep their names, and the new name of each private attribute of a module."""
+
+    keywords: set[str] = field(default_factory=set)
+    attributes: dict[Path, dict[str, str]] = field(default_factory=dict)
+
+
+def survey(paths: Iterable[Path]) -> Names:
+    """Look through all modules that a device may carry."""
+    names = Names()
+    trees = {path: ast.parse(path.read_bytes()) for path in paths}
+    by_self: dict[str, set[Path]] = {}
+    fixed: set[str] = set()
+    for path, tree in trees.items():
+        methods = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                methods.update(id(each) for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef))
+            if isinstance(node, ast.JoinedStr):
+                raise ValueError(f"{path}: line {node.lineno}: an f-string, whose names cannot be found by their place")
+            if isinstance(node, ast.Call):
+                names.keywords.update(keyword.arg for keyword in node.keywords if keyword.arg)
+            elif isinstance(node, ast.Attribute):
+                if isinstance(node.value, ast.Name) and node.value.id == "self":
+                    by_self.setdefault(node.attr, set()).add(path)
+                else:
+                    fixed.add(node.attr)
+            elif isinstance(node, ast.Name):
+                fixed.add(node.id)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and id(node) in methods:
+                by_self.setdefault(node.name, set()).add(path)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                fixed.add(node.name)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                fixed.add(node.value)
+    bases = {path: _bases(path, trees) for path in trees}
+    for path in trees:
+        kin = {other for other in trees if other in bases[path] or path in bases[other]} - {path}
+        own = [
+            name
+            for name, where in sorted(by_self.items())
+            if path in where and _is_private(name) and name not in fixed and not kin & where
+        ]
+        letter = "abcdefgh"[len(bases[path])]
+        names.attributes[path] = {name: f"_{letter}{number}" for number, name in enumerate(own)}
+    return names
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def _bases(path: Path, trees: dict[Path, ast.Module]) -> set[Path]:
+    """The modules that have a base of one of a module's classes, and theirs."""
+    from .fold import module_of
+
+    nodes = list(ast.walk(trees[path]))
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    bases = {base.id for node in classes for base in node.bases if isinstance(base, ast.Name)}
+    found: set[Path] = set()
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and bases & {alias.asname or alias.name for alias in node.names}:
+            source = module_of(path, node)
+            if source in trees:
+                found |= {source} | _bases(source, trees)
+    return found
+
+
+def renamed(path: Path, tree: ast.Module, names: Names) -> Iterator[tuple[int, int, int, str]]:
+    """(line, start, end, new name) of each place in a module where a name changes; columns in bytes, as `ast` counts them."""
+    attributes = names.attributes.get(path, {})
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in attributes:
+            end = node.end_col_offset or 0
+            yield node.end_lineno or 0, end - len(node.attr), end, attributes[node.attr]
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in attributes:
+            start = node.col_offset + len("def " if isinstance(node, ast.FunctionDef) else "async def ")
+            yield node.lineno, start, start + len(node.name), attributes[node.name]
+    yield from _parameters(tree, {}, names.keywords)
+
+
+def _parameters(node: ast.AST, scope: dict[str, str], keywords: set[str]) -> Iterator[tuple[int, int, int, str]]:
+    # `scope`: what the parameters of the functions around are called now.
+    if isinstance(node, _FUNCTIONS):
+        outside = [*node.args.defaults, *[each for each in node.args.kw_defaults if each], *getattr(node, "decorator_list", [])]
+        for each in outside:
+            yield from _parameters(each, scope, keywords)
+        scope = _without(scope, _bound(node))
+        arguments = [*node.args.posonlyargs, *node.args.args]
+        deep = len({name for name in scope.values()})
+        for number, argument in enumerate(arguments):
+            if argument.arg not in keywords and argument.arg != "self":
+                scope[argument.arg] = f"_{deep + number}"
+                yield argument.lineno, argument.col_offset, argument.col_offset + len(argument.arg), scope[argument.arg]
+            if argument.annotation:
+                yield from _parameters(argument.annotation, {}, keywords)
+        body = node.body if isinstance(node.body, list) else [node.body]
+        for each in body:
+            yield from _parameters(each, scope, keywords)
+        return
+    if isinstance(node, ast.Name) and node.id in scope:
+        yield node.lineno, node.col_offset, node.end_col_offset or 0, scope[node.id]
+    if isinstance(node, _BINDERS):
+        scope = _without(scope, _bound(node))
+    for child in ast.iter_child_nodes(node):
+        yield from _parameters(child, scope, keywords)
+
+
+def _without(scope: dict[str, str], bound: set[str]) -> dict[str, str]:
+    return {name: new for name, new in scope.items() if name not in bound}
+
+
+def _bound(node: ast.AST) -> set[str]:
+    """The names that a function or comprehension makes its own."""
+    if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        return {name.id for each in node.generators for name in ast.walk(each.target) if isinstance(name, ast.Name)}
+    assert isinstance(node, _FUNCTIONS)
+    found = {argument.arg for argument in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]}
+    found |= {each.arg for each in (node.args.vararg, node.args.kwarg) if each}
+    if isinstance(node, ast.Lambda):
+        return found
+    freed = set()
+    for each in node.body:
+        for inner in ast.walk(each):
+            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+                found.add(inner.id)
+            elif isinstance(inner, ast.Nonlocal | ast.Global):
+                freed.update(inner.names)
+    return found - freed
