@@ -17,7 +17,7 @@ from sim.world import World, energy
 # The wiring of firmware/boards/tag_t_a7670_l76k, as its schematic has it.
 MODEM_UART, GNSS_UART = 1, 2
 MODEM_POWER_KEY, MODEM_DTR, GNSS_WAKEUP, BATTERY_ADC = 4, 25, 19, 35
-STRAP, MOTION, CASE, VIBRATION, CHARGER = 32, 34, 33, 18, 39
+STRAP, MOTION, CASE, VIBRATION, CHARGER = 32, 34, 13, 18, 39
 _DIVIDER = 2
 _MOVES_ABOVE_MPS = 0.2
 
@@ -91,6 +91,8 @@ class TagCircuit:
         elif channel == ch.SOCK_OUT:
             self.modem.sent(t_ms, len(payload))
         else:
+            if channel == ch.SLEEP and sub == 2:
+                self.stopped(t_ms)  # its pins let go, and with them the supply of the modem
             self._processor.output(item)
 
     def stopped(self, t_ms: int) -> None:

@@ -55,6 +55,8 @@ class UnitCircuit:
                 if payload[0] and (sub == ch.NIC_LAN or payload[1:].startswith(_WIFI + b"\0")):
                     self._device.push(t_ms + up_ms, ch.LINK, sub, b"\x01")
         else:
+            if channel == ch.SLEEP and sub == 2:
+                self.stopped(t_ms)
             self._processor.output(item)
 
     def stopped(self, t_ms: int) -> None:
