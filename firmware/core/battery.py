@@ -89,14 +89,14 @@ class Gauge:
         self.millivolts = 0
         self._is_read = False
         self._cell = cell
-        self._every_ms = every_s * 1000
+        self.every_ms = every_s * 1000
         self._stages = Stages(lead_s)
         self._read_at = 0
 
     def read(self, now, charging=False):
         """Read it when it is time. TELL and WARN, added; with no `lead_s` only whether a stage was entered or left."""
         passed_ms = ticks_diff(now, self._read_at) if self._is_read else 0
-        if self._is_read and passed_ms < self._every_ms:
+        if self._is_read and passed_ms < self.every_ms:
             return 0
         self._read_at = now
         self._is_read = True

@@ -9,7 +9,7 @@ import asyncio
 from . import ident, message
 from .mqtt.opener import tcp_opener, tls_opener
 from .mqtt.retained import Retained
-from .mqtt.session import CONNECTING, Session
+from .mqtt.session import CONNECTING, DISABLED, Session
 from .mqtt.stream import LOST, Jitter, Stream
 from .port import const, ticks_add, ticks_diff, ticks_ms
 from .version import BUILD, VERSION
@@ -47,9 +47,10 @@ class Carrier:
     """`run` is a task. `want(True)` brings the link up; `is_off` is true when it is down and nothing of it is under way.
 
     `sources` beside the uplink, and `on_relay(view, n)` for messages that are not for this device itself, serve a home unit.
+    `on_link(is_up)`: the network has just proved that it is there, or was tried in vain or lost.
     """
 
-    def __init__(self, link, provision, board_name, uplink, sources=(), on_relay=None):
+    def __init__(self, link, provision, board_name, uplink, sources=(), on_relay=None, on_link=None):
         settings = provision.settings
         shard, name = provision.shard, provision.name
         self.is_off = True
@@ -59,6 +60,7 @@ class Carrier:
         self._link = link
         self._uplink = uplink
         self._on_relay = on_relay
+        self._on_link = on_link
         self._wanted = False
         self._changed = asyncio.Event()
         online = b'{"online":true,"version":"%s","build":"%s","board":"%s"}' % (
@@ -118,6 +120,8 @@ class Carrier:
             self._working = True
             up = await self._link.up()
             self._working = False
+            if not up:
+                self._tell_link(False)
             if up:
                 retry_s = _RETRY_FIRST_S
                 self.stream.enable()
@@ -164,13 +168,22 @@ class Carrier:
         except asyncio.TimeoutError:
             pass
 
+    def _tell_link(self, is_up):
+        if self._on_link is not None:
+            self._on_link(is_up)
+
     def _on_event(self, kind, detail):
         if kind == LOST:
+            if detail != DISABLED:
+                self._tell_link(False)
             self._changed.set()
+        else:
+            self._tell_link(True)
 
     def _on_message(self, view, n):
         if self._on_relay is not None and self._on_relay(view, n):
             return True
-        self._uplink.on_down(view, n, ticks_ms())
+        if self._uplink.on_down(view, n, ticks_ms()):
+            self._tell_link(True)
         self._changed.set()
         return True

@@ -22,6 +22,7 @@ from .slots import Slots
 from .uplink import Uplink
 
 _PROVISION_MAX = const(1024)
+_STEADY_S = const(660)  # longer than a run of crashes (`crash.WINDOW_S`)
 
 
 def _drop(name):
@@ -38,6 +39,7 @@ class Node:
     mode = record.MODE_UNKNOWN
     moving = False
     charging = False
+    _crashed = False  # of late
 
     def __init__(self, board):
         from . import obey
@@ -116,6 +118,7 @@ class Node:
         store = self._board.store
         if not len(store.blob("crash", 12)):
             return
+        self._crashed = True
         from . import crash
 
         _, is_new, _, path, line, kind = crash.read(store)
@@ -131,6 +134,12 @@ class Node:
         if self._uplink.ahead:
             self._recorder.skip_beyond(self._uplink.take_ahead(now))
         self._read_battery(now)
+        if self._crashed and self._clock.uptime_s > _STEADY_S:
+            self._crashed = False
+            from . import crash
+
+            crash.forget(self._board.store)
+            _drop("crash")
 
     def _read_battery(self, now):
         due = self._gauge.read(now, self.charging)
@@ -138,6 +147,14 @@ class Node:
             self._warn()
         if due & TELL:
             self._recorder.event(record.BATTERY, self._gauge.percent, self._gauge.millivolts)
+
+    async def _console(self):
+        """Serves whoever types: the console's code is fetched only then."""
+        stream = asyncio.StreamReader(sys.stdin.buffer)
+        if await stream.read(1):
+            from . import console
+
+            await console.serve(self, stream)
 
     # Orders
 
@@ -148,7 +165,8 @@ class Node:
 
             status = obey.configure(self._slots, self._settings, self._base, self._refusal, number, data)
             if status == message.DONE:
-                self._zones_at = obey.policy(self._slots.readinto, data)[1]
+                found = obey.policy(self._slots.readinto, data)
+                self._zones_at = found[1] if found else self._slots.size
                 self._configured()
         elif kind == message.ORDER_KEY:
             from . import obey

@@ -51,6 +51,7 @@ class HomeUnit(Node):
             self._household.run(),
             self._watch_inputs(),
             self._keep_time(),
+            self._console(),
         )
 
     @property

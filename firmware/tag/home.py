@@ -29,7 +29,7 @@ from ..core.frame import (
 from ..core.link import RECORDS_PER_RELAY
 from ..core.port import const, ticks_add, ticks_diff, ticks_ms
 from ..core.radio import Radio
-from ..core.record import MODE_RF
+from ..core.record import MODE_OFF, MODE_RF
 from ..core.uplink import token_of
 
 _RECEIPT_MS = const(4000)  # listening for the receipt: home unit to broker to bridge and back takes well under a second
@@ -44,7 +44,8 @@ _RANGE_ROUNDS = const(300)  # ten minutes: a home unit that never ends its test 
 
 class HomeLink:
     """`run` is a task. `tag` is the application: `mode`, `strap_is_cut`, `charging`, `moving`, `battery`, `mode_changed()`,
-    `attend()` (called each round), `heard_time(utc_s)`, `may_relay`."""
+    `attend()` (called each round), `heard_time(utc_s)`, `heard_beacon(rssi_dbm)`,
+    `may_relay`. In mode OFF it neither listens nor speaks."""
 
     def __init__(self, ble, provision, counter, modes, uplink, journal, tag):
         self._ble = ble
@@ -82,9 +83,10 @@ class HomeLink:
         while True:
             began = ticks_ms()
             self._was_loud = False
-            await self._listen(settings.scan_window_ms)
-            if self._radio.asks:
-                await self._ask()
+            if tag.mode != MODE_OFF:
+                await self._listen(settings.scan_window_ms)
+                if self._radio.asks:
+                    await self._ask()
             if not self._was_loud:
                 self._loud = 0
             if self._modes.tick(ticks_ms()):
@@ -93,6 +95,8 @@ class HomeLink:
             self._wake.clear()  # whatever woke us is served by this round; what comes during it has another
             if tag.mode == MODE_RF:
                 await self._be_home()
+            if tag.mode == MODE_OFF:
+                self._flags = 0
             interval_s = settings.scan_home_s if tag.mode == MODE_RF else settings.scan_away_s
             if tag.mode == MODE_RF and self._loud >= _CALM_ROUNDS and self._uplink.drained and not self._waiting_for_us:
                 interval_s = max(interval_s, min(settings.scan_calm_s, settings.exit_s // 3))
@@ -205,6 +209,7 @@ class HomeLink:
             self._loud += 1
         if pending >> self._slot & 1:
             self._waiting_for_us = True
+        self._tag.heard_beacon(rssi)
         if is_new:
             self._tag.heard_time(beacon_time(frame))
         if self._modes.heard(ticks_ms(), counter_of(frame), rssi):

@@ -13,6 +13,7 @@ from ..core.wake import FOREVER_MS, Wake
 from .home import HomeLink
 from .mode import ModeMachine
 from .tracker import Tracker
+from .watch import Watch
 from .zones import Zones, refusal
 
 _WARN_PATTERN = const(3)
@@ -31,7 +32,9 @@ class Tag(Node):
         now = ticks_ms()
         self.charging = board.is_charging()
         self.moving = board.is_moving()
-        self._moved_at = now
+        self._watch = Watch(settings, self.moving, now, self._recorder.event)
+        self._doubting = False
+        self._attempts = 0  # power-ups of the modem that the watch knows of
         self._heartbeat_at = now
         self._polled_at = ticks_add(now, -settings.idle_poll_s * 1000)
         self._locating = 0  # the number of the order, 0 when there is none
@@ -43,7 +46,7 @@ class Tag(Node):
         self._strap = Contact(board.strap_is_closed(), now)
         self._case = Contact(board.case_is_closed(), now)
         self._modes = ModeMachine(settings, now)
-        self._carrier = Carrier(board.modem, provision, board.name, self._uplink)
+        self._carrier = Carrier(board.modem, provision, board.name, self._uplink, on_link=self.link)
         counter = self._frame_counter()
         self._home = HomeLink(board.ble, provision, counter, self._modes, self._uplink, self._journal, self)
         self._tracker = Tracker(board.gnss, settings, self)
@@ -66,6 +69,7 @@ class Tag(Node):
             self._home.run(),
             self._watch_inputs(),
             self._vibrate(),
+            self._console(),
         )
 
     # What others ask
@@ -86,7 +90,8 @@ class Tag(Node):
     def fix_interval_s(self):
         """How long after the last fix the next one is due: by the zones, and by whether the wearer moves."""
         settings = self._settings
-        at_rest = not self.moving and ticks_diff(ticks_ms(), self._moved_at) >= settings.rest_after_s * 1000
+        self._watch.motion.update(self.moving, ticks_ms())
+        at_rest = self._watch.motion.still_ms >= settings.rest_after_s * 1000 and not self._watch.suspects
         if at_rest:
             # Whoever rests where it is forbidden is looked at as one who moves; near an edge nothing happens until he does.
             return settings.fix_interval_s if self._zones.in_violation else settings.rest_interval_s
@@ -105,10 +110,24 @@ class Tag(Node):
             self._recorder.event(record.UNIT_SILENT)
         self._apply_mode()
 
-    def doubt_changed(self):
-        """The mode machine wants a fix, and the direct way, or no longer."""
-        self._apply_mode()
-        self._tracker.ask()
+    def link(self, is_up):
+        """The network has just proved that it is there, or was tried in vain or lost."""
+        modem = self._board.modem
+        if modem.attempts != self._attempts:
+            self._attempts = modem.attempts
+            self._watch.modem(modem.answered)
+        self._watch.link(is_up, ticks_ms())
+
+    def heard_beacon(self, rssi_dbm):
+        """The home unit's, authentic."""
+        self._watch.beacon(rssi_dbm, ticks_ms())
+
+    def receiver_on(self):
+        self._watch.receiver_on(ticks_ms())
+
+    def epoch(self, fix):
+        """An epoch of the receiver, with a fix or without."""
+        self._watch.epoch(fix, ticks_ms())
 
     def heard_time(self, utc_s):
         """The home unit's time, for a tag that has none of its own: within a beacon's repetition. A fix corrects it later."""
@@ -122,14 +141,17 @@ class Tag(Node):
 
     def fixed(self, fix):
         """A fix that may be recorded."""
-        if self._check_lease() or self.mode == record.MODE_OFF:
+        if self._check_lease() or self.mode == record.MODE_OFF or not self._watch.accepts(fix, ticks_ms()):
             return
         self._recorder.fix(fix, bool(self._locating))
         zones = self._zones
+        zones.travel_dm = max(fix.speed_cms, 0) * self.fix_interval_s() // 10
         self._clock.read()
         zones.check(fix.pos, fix.radius_dm, self._clock.utc_s)
         if self._modes.in_doubt and self._modes.located(zones.is_home(fix.pos, fix.radius_dm), ticks_ms()):
             self.mode_changed()
+        if self.mode != record.MODE_GPS:
+            zones.forget()  # the wearer goes on unseen
         self._located(message.DONE)
 
     def sought(self):
@@ -139,7 +161,7 @@ class Tag(Node):
         self._located(message.NO_FIX)
 
     def gnss_lost(self, seconds):
-        self._recorder.event(record.GNSS_LOST, seconds, 0, False)
+        self._recorder.event(record.GNSS_LOST, seconds, 0, self._watch.suspects)  # the answer tells whether there is a network
 
     def gnss_back(self):
         self._recorder.event(record.GNSS_BACK, 0, 0, False)
@@ -154,12 +176,20 @@ class Tag(Node):
         settings = self._settings
         self._attend(now)
         self._check_lease()
-        if self.moving:
-            self._moved_at = now
+        if self._modes.in_doubt != self._doubting:
+            # The mode machine wants a fix, and the direct way, or no longer.
+            self._doubting = not self._doubting
+            self._apply_mode()
+            if self._doubting:
+                self._tracker.ask()
         if self.mode == record.MODE_OFF:
             self._ask_for_orders(now)
-        elif self._clock.is_set:
-            self._zones.tick(self._clock.utc_s)
+        else:
+            tracker = self._tracker
+            seeking = self.mode == record.MODE_GPS
+            self._watch.round(self.moving, seeking, self._board.gnss.is_on, tracker.accepted, tracker.heard, self._clock, now)
+            if self._clock.is_set:
+                self._zones.tick(self._clock.utc_s)
         if ticks_diff(now, self._heartbeat_at) >= settings.heartbeat_s * 1000:
             self._recorder.event(record.STATUS, self._clock.uptime_s, self._gauge.millivolts, False)
         if self._gauge.millivolts < settings.battery_stop_mv and not self.charging:
@@ -321,7 +351,7 @@ class Tag(Node):
                 await asyncio.sleep_ms(min(strap.wait_ms or case.wait_ms, case.wait_ms or strap.wait_ms))
             if board.is_moving() != self.moving:
                 self.moving = not self.moving
-                self._moved_at = ticks_ms()
+                self._watch.motion.update(self.moving, ticks_ms())
                 self._tracker.ask(False)
             if board.is_charging() != self.charging:
                 self.charging = not self.charging

@@ -8,6 +8,7 @@ on and each valid epoch is recorded: for replaying recorded receivers and for be
 import asyncio
 
 from ..core.gnss import Receiver
+from ..core.nmea import ACCEPTED
 from ..core.port import const, ticks_add, ticks_diff, ticks_ms
 from ..core.wake import FOREVER_MS, Wake
 
@@ -28,7 +29,7 @@ def is_plausible(fix):
 class Tracker:
     """`run` and `read` are tasks. `follow(True)` while positions are wanted. `tag` is the application: `fix_interval_s()`,
     `time(fix, age_ms)`, `fixed(fix)` for each that may be recorded, `sought()` when there was none, `gnss_lost(s)` and
-    `gnss_back()`.
+    `gnss_back()`, `receiver_on()`, and `epoch(fix)` for each epoch before anything is made of it.
     """
 
     def __init__(self, gnss, settings, tag):
@@ -46,6 +47,12 @@ class Tracker:
         self._lost = False
         self._epoch_began = ticks_ms()
         self.fixes = 0
+        self.heard = 0  # bytes, modulo 2**30
+
+    @property
+    def accepted(self):
+        """Sentences that made sense, so far."""
+        return self._receiver.state[ACCEPTED]
 
     def follow(self, on):
         """Begin or end tracking."""
@@ -85,6 +92,7 @@ class Tracker:
                 quiet = False
                 self._epoch_began = ticks_add(ticks_ms(), -gnss.age_ms((n or 0) + gnss.any()))
             if n:
+                self.heard = (self.heard + n) & 0x3FFFFFFF
                 self._receiver.feed(self._buf, n)
             if gnss.any() == 0:
                 await asyncio.sleep_ms(_LULL_MS)
@@ -98,6 +106,7 @@ class Tracker:
         if not self._gnss.is_on:
             self._receiver.forget()
             self._gnss.on()
+            self._tag.receiver_on()
         self._seeking = True
         began = ticks_ms()
         while self._seeking and self._following:
@@ -126,6 +135,7 @@ class Tracker:
                 self._take_time(fix)
                 self._take(fix)
             return
+        self._tag.epoch(fix)
         if not self._seeking or not is_plausible(fix):
             return
         self._take_time(fix)

@@ -15,13 +15,16 @@ class poll:
         self._entries = {}
 
     def register(self, stream, events=POLLIN | POLLOUT):
+        if not hasattr(stream, "ioctl"):
+            return  # the interpreter's own stdin: at a simulated device nobody types
         self._entries[id(stream)] = [stream, events]
 
     def unregister(self, stream):
         self._entries.pop(id(stream), None)
 
     def modify(self, stream, events):
-        self._entries[id(stream)][1] = events
+        if id(stream) in self._entries:
+            self._entries[id(stream)][1] = events
 
     def _ready(self):
         ready = None

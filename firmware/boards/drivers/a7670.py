@@ -23,6 +23,8 @@ class Modem:
         self._apn = apn
         self._ppp = network.PPP(uart)
         self._powered = False
+        self.attempts = 0  # power-ups
+        self.answered = True  # whether the last one was answered to at all
 
     def is_up(self):
         return self._powered and self._ppp.isconnected()
@@ -33,6 +35,8 @@ class Modem:
             return True
         await self._press(_POWER_KEY_ON_MS)
         self._powered = True
+        self.attempts += 1
+        self.answered = False
         if await self._dial():
             return True
         await self.down()
@@ -53,6 +57,7 @@ class Modem:
     async def _dial(self):
         for _ in range(20):
             if await self._command(b"ATE0\r", 1000):
+                self.answered = True
                 break
         else:
             return False

@@ -173,10 +173,14 @@ def test_the_sky_is_the_sum_of_the_talkers_and_the_best_signal():
     assert (state[nmea.V_IN_VIEW], state[nmea.V_CN0], state[nmea.V_HEARD]) == (7, 51, 8)
     read(sentence("GNRMC,120001,A,5000.0,N,00100.0,E,,,010126,,,A") + sentence("GPGSV,1,1,00,1"), state)
     nmea.sky(state)
-    assert (state[nmea.V_IN_VIEW], state[nmea.V_CN0], state[nmea.V_HEARD]) == (2, 44, 2), "the new round replaces the talker's old one"
+    assert (state[nmea.V_IN_VIEW], state[nmea.V_CN0], state[nmea.V_HEARD]) == (2, 44, 2), (
+        "the new round replaces the talker's old one"
+    )
     read(sentence("GNRMC,120012,A,5000.0,N,00100.0,E,,,010126,,,A"), state)
     nmea.sky(state)
-    assert (state[nmea.V_IN_VIEW], state[nmea.V_CN0], state[nmea.V_HEARD]) == (NONE, NONE, NONE), "a sky of long ago is not this one"
+    assert (state[nmea.V_IN_VIEW], state[nmea.V_CN0], state[nmea.V_HEARD]) == (NONE, NONE, NONE), (
+        "a sky of long ago is not this one"
+    )
 
 
 def test_the_sky_stays_over_midnight():
