@@ -175,6 +175,7 @@ class Tag(Node):
         now = ticks_ms()
         settings = self._settings
         self._attend(now)
+        self._changed.set()  # in light sleep only the strap and motion wake the processor: the others are looked at now
         self._check_lease()
         if self._modes.in_doubt != self._doubting:
             # The mode machine wants a fix, and the direct way, or no longer.
