@@ -6,7 +6,7 @@ is left goes by the other way. A link that cannot be had is tried again after a 
 
 import asyncio
 
-from . import ident, message
+from . import message
 from .mqtt.opener import tcp_opener, tls_opener
 from .mqtt.retained import Retained
 from .mqtt.session import CONNECTING, DISABLED, Session
@@ -51,6 +51,8 @@ class Carrier:
     """
 
     def __init__(self, link, provision, board_name, uplink, sources=(), on_relay=None, on_link=None):
+        from . import ident
+
         settings = provision.settings
         shard, name = provision.shard, provision.name
         self.is_off = True

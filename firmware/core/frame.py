@@ -143,10 +143,11 @@ class Counter:
 
 
 class FrameSealer:
-    """Makes the frames of one sender. `counter` is a Counter, or anything with its `next`."""
+    """Makes the frames of one sender. `counter` is a Counter, or anything with its `next`; `ccm` that of an opener under the same
+    key, which is memory saved."""
 
-    def __init__(self, rf_key, sender, counter):
-        self._ccm = Ccm(rf_key)
+    def __init__(self, rf_key, sender, counter, ccm=None):
+        self._ccm = ccm or Ccm(rf_key)
         self._counter = counter
         self._sender = sender
         self._nonce = _new_nonce()
@@ -178,7 +179,7 @@ class FrameOpener:
     """
 
     def __init__(self, rf_key, own=0):
-        self._ccm = Ccm(rf_key)
+        self.ccm = Ccm(rf_key)
         self._own = own
         self._nonce = _new_nonce()
         self._last = {}
@@ -204,7 +205,7 @@ class FrameOpener:
             return REFUSED
         copy_bytes(self._nonce, 0, frame, 1, 8)
         sender = sender_of(frame)
-        if sender == self._own or not self._ccm.decrypt(self._nonce, frame, MIC, frame, MIC, 0, MIC_SIZE):
+        if sender == self._own or not self.ccm.decrypt(self._nonce, frame, MIC, frame, MIC, 0, MIC_SIZE):
             self.refused += 1
             return REFUSED
         counter = counter_of(frame)

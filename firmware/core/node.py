@@ -7,7 +7,7 @@ An application derives from `Node`, adds its own parts, and gives what a recorde
 import asyncio
 import sys
 
-from . import ident, message, record
+from . import message, record
 from .battery import TELL, WARN, Gauge
 from .clock import Clock
 from .frame import Counter
@@ -42,7 +42,7 @@ class Node:
     _crashed = False  # of late
 
     def __init__(self, board):
-        from . import obey
+        from . import ident, obey
 
         store = board.store
         self._provision = provision = Provision(store.blob("provision", _PROVISION_MAX))
@@ -105,8 +105,8 @@ class Node:
     def _begin(self):
         """The first records of this life; from now on interrupts are heard and the watchdog must be fed."""
         self._provision = None  # built is built: what it told, the keys with it, is needed no more
-        _drop("provision")
-        _drop("obey")
+        for name in ("provision", "obey", "limits", "ident"):
+            _drop(name)
         self._read_battery(ticks_ms())
         self._recorder.event(record.BOOT, self._board.reset_cause, self._boots)
         self._tell_crash()
@@ -178,6 +178,7 @@ class Node:
         else:
             return self._obey(kind, number, data)
         _drop("obey")
+        _drop("limits")
         return status
 
     def ordered(self, number, status):

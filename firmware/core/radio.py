@@ -45,7 +45,7 @@ class Radio:
 
     def __init__(self, ble, rf_key, device, counter, on_frame, on_message, is_ours, slot=0, places=2, tries=10):
         self.opener = FrameOpener(rf_key, device)
-        self._sealer = FrameSealer(rf_key, device, counter)
+        self._sealer = FrameSealer(rf_key, device, counter, self.opener.ccm)
         self._ble = ble
         self._on_frame = on_frame
         self._on_message = on_message

@@ -1,62 +1,8 @@
-"""Every setting of tag and home unit in one place: name, default, range. Units are in the names.
+"""The settings that a tag and a home unit run on.
 
-A device runs on these defaults; provisioning and a sealed configuration set others. A value out of range is refused whole,
-with the name of the setting, so that a device never runs on half a configuration.
+A device runs on the defaults; provisioning and a sealed configuration set others. A value out of range is refused whole, with
+the name of the setting, so that a device never runs on half a configuration. Names, defaults and ranges are in `limits`.
 """
-
-# One flat tuple, four to a setting, for it lives in a small heap: name, default, lowest, highest.
-# fmt: off
-_TABLE = (
-    # Tracker: requirements.md section 2, "Fix rate".
-    "fix_interval_s", 60, 5, 3600,  # between fixes away from home
-    "rest_interval_s", 3600, 60, 7200,  # between fixes when the wearer has been at rest for
-    "rest_after_s", 600, 60, 7200,  # this long
-    "fix_timeout_s", 45, 5, 600,  # to give up a fix for this time: a hot start takes 1 s, a warm one up to 25 s
-    "first_fix_timeout_s", 150, 30, 900,  # after power-up: a cold start takes up to 30 s under an open sky
-    "settle_epochs", 2, 1, 30,  # valid epochs to wait for, so that a fix is not the receiver's first guess
-    "every_fix", 0, 0, 1,  # 1: keep the receiver on and record each valid epoch
-    # Zones.
-    "zone_interval_s", 15, 5, 600,  # between fixes in, near or in violation of a zone
-    "zone_near_m", 200, 0, 2000,  # this far from its edge is near
-    "zone_dwell_s", 60, 0, 600,  # on one side for this long confirms it, if the points have not
-    # Uplink.
-    "report_interval_s", 300, 1, 3600,  # records that nobody waits for are sent together
-    "keepalive_s", 600, 30, 3600,  # MQTT keep-alive
-    "batch_records", 32, 1, 64,
-    "receipt_timeout_s", 30, 5, 600,  # without a receipt a message is sent again
-    "idle_poll_s", 3600, 60, 14400,  # a tag without a lease asks for orders
-    # Radio.
-    "beacon_s", 10, 1, 60,  # a home unit's beacon counter moves on
-    "scan_home_s", 10, 2, 60,  # a tag listens for beacons, at home
-    "scan_calm_s", 30, 2, 60,  # the same while they are loud; at most a third of exit_s
-    "scan_away_s", 20, 2, 120,  # and away
-    "scan_window_ms", 600, 100, 5000,  # how long it listens: two advertisements of the home unit, and one to spare
-    "status_s", 60, 10, 600,  # a tag at home makes itself heard
-    # Mode machine: RSSI in dBm, so that a house is inside and the garden gate is the edge.
-    "entry_dbm", -85, -110, -30,
-    "exit_dbm", -93, -120, -30,
-    "entry_beacons", 3, 1, 20,
-    "entry_window_s", 90, 10, 600,
-    "exit_s", 90, 20, 900,  # silence, or only weak beacons, for this long
-    "doubt_s", 60, 10, 300,  # and then, for a fix to tell whether the wearer has left
-    # Home unit.
-    "absent_s", 300, 60, 3600,  # a tag not heard for this long is not at home
-    "comms_lost_s", 300, 60, 3600,  # without the broker
-    "unit_status_s", 900, 60, 900,  # requirements.md: at least every 15 min
-    "ntp_s", 21600, 600, 86400,
-    # Health.
-    "battery_check_s", 300, 30, 3600,
-    "battery_stop_mv", 3200, 3000, 3500,  # below it a tag sleeps until it is charged: what is in flash stays whole
-    "warn_lead_s", 1800, 0, 14400,  # from the wearer's warning to the BATTERY event at 20 %; half at 10 %, a sixth at 5 %
-    "motion_no_fix_s", 900, 300, 14400,  # moving most of this time, and no fix although the receiver works
-    "clock_gone_s", 1800, 300, 86400,  # without UTC since the start, though a network or a home unit was there
-    "heartbeat_s", 3600, 60, 7200,  # a tag's STATUS record when nothing else is recorded
-    "watchdog_s", 180, 30, 600,
-)
-# fmt: on
-
-# (a setting, times so many, is at most another): else the mode machine or the presence flaps.
-_AT_MOST = (("exit_dbm", 1, "entry_dbm"), ("scan_home_s", 2, "exit_s"), ("status_s", 2, "absent_s"))
 
 
 class SettingsError(Exception):
@@ -64,39 +10,42 @@ class SettingsError(Exception):
 
 
 class Settings:
-    """Attributes named as above. `values` overrides defaults."""
+    """Attributes named as in `limits`. `values` overrides defaults."""
 
     def __init__(self, values):
         self.replace(values)
 
     def replace(self, values):
         """Defaults, and `values` over them. SettingsError leaves everything as it was."""
+        from .limits import AT_MOST, TABLE
+
+        def get(name):
+            return values.get(name, TABLE[TABLE.index(name) + 1])
+
         known = 0
-        for i in range(0, len(_TABLE), 4):
-            name, _, low, high = _TABLE[i : i + 4]
+        for i in range(0, len(TABLE), 4):
+            name, _, low, high = TABLE[i : i + 4]
             if name in values:
                 known += 1
                 if not isinstance(values[name], int) or not low <= values[name] <= high:
                     raise SettingsError("%s: got %r, expected %d to %d" % (name, values[name], low, high))
         if known < len(values):
             for name in values:
-                if name not in _TABLE:
+                if name not in TABLE:
                     raise SettingsError("%s: no such setting" % name)
-        for less, factor, more in _AT_MOST:
-            smaller, larger = _get(values, less), _get(values, more)
+        for less, factor, more in AT_MOST:
+            smaller, larger = get(less), get(more)
             if factor * smaller > larger:
                 raise SettingsError("%s: got %d, too much for %s %d" % (less, smaller, more, larger))
-        for i in range(0, len(_TABLE), 4):
-            setattr(self, str(_TABLE[i]), _get(values, _TABLE[i]))
+        for i in range(0, len(TABLE), 4):
+            setattr(self, str(TABLE[i]), get(TABLE[i]))
 
     def __getattr__(self, name) -> int:
         raise AttributeError(name)  # the attributes are set by name; this says of which type they are
 
 
-def _get(values, name):
-    return values.get(name, _TABLE[_TABLE.index(name) + 1])
-
-
 def ranges():
     """{name: (default, lowest, highest)}, for documentation and for those who write configurations."""
-    return {str(_TABLE[i]): _TABLE[i + 1 : i + 4] for i in range(0, len(_TABLE), 4)}
+    from .limits import TABLE
+
+    return {str(TABLE[i]): TABLE[i + 1 : i + 4] for i in range(0, len(TABLE), 4)}

@@ -107,7 +107,7 @@ def _parameters(node: ast.AST, scope: dict[str, str], keywords: set[str]) -> Ite
             yield from _parameters(each, scope, keywords)
         scope = _without(scope, _bound(node))
         arguments = [*node.args.posonlyargs, *node.args.args]
-        deep = len({name for name in scope.values()})
+        deep = max((int(new[1:]) + 1 for new in scope.values()), default=0)  # beside what is caught from around
         for number, argument in enumerate(arguments):
             if argument.arg not in keywords and argument.arg != "self":
                 scope[argument.arg] = f"_{deep + number}"

@@ -1,12 +1,15 @@
 """What is compiled for a device is what was written, with the constants in their places."""
 
 import ast
+import symtable
 from pathlib import Path
 
 import pytest
 
+import sim.engine.fold as fold_module
 from sim.engine.fold import fold
 from sim.engine.image import firmware_sources
+from sim.engine.names import survey
 
 SOURCES = {str(place): source for source, place in firmware_sources()}
 
@@ -47,3 +50,97 @@ def test_what_is_no_constant_stays(tmp_path: Path):
     text = "from .port import const\nNAME = 'a'\nTABLE = (1, 2)\n_OWN = const(3)\n\n\ndef f(NAME):\n    return NAME\n"
     paths = write(tmp_path, thing=text, port="def const(x):\n    return x\n")
     assert fold(paths["thing"]).decode() == text
+
+
+def shortened(tmp_path: Path, **modules: str) -> dict[str, str]:
+    paths = write(tmp_path, **modules)
+    names = survey(paths.values())
+    return {name: fold(path, names).decode() for name, path in paths.items()}
+
+
+def test_parameters_are_called_by_their_place_unless_a_call_names_them(tmp_path: Path):
+    texts = shortened(
+        tmp_path,
+        a="def f(first, second, third=None):\n    return [first + each for each in second] + [lambda first: first + third]\n",
+        b="from .a import f\nprint(f(1, 2, third=3))\n",
+    )
+    assert texts["a"] == "def f(_0, _1, third=None):\n    return [_0 + each for each in _1] + [lambda _2: _2 + third]\n"
+
+
+def test_what_a_function_within_catches_keeps_apart_from_its_own(tmp_path: Path):
+    text = """
+def outer(one, two):
+    def inner(three, four=one):
+        one = three
+        return one + two + four
+    return inner(two) + one
+"""
+    (new,) = shortened(tmp_path, a=text).values()
+    here: dict = {}
+    exec(new, here)
+    assert here["outer"](3, 5) == 5 + 5 + 3 + 3
+    assert "one, two" not in new and "three" not in new.replace("one = three", "")
+
+
+def test_private_names_are_numbered_in_their_module_and_kept_where_a_base_has_them(tmp_path: Path):
+    base = """
+class Base:
+    def __init__(self):
+        self._mine = 1
+        self._shared = 2
+
+    def _step(self):
+        return self._mine
+"""
+    heir = """
+from .base import Base
+
+
+class Heir(Base):
+    def go(self):
+        self._own = self._shared
+        return self._own
+"""
+    other = """
+def look(base):
+    return base._seen
+
+
+class C:
+    def __init__(self):
+        self._seen = self._own = 1
+"""
+    texts = shortened(tmp_path, base=base, heir=heir, other=other)
+    assert "self._a0 = 1" in texts["base"] and "self._shared = 2" in texts["base"] and "def _a1(self)" in texts["base"]
+    assert "self._b0 = self._shared" in texts["heir"]
+    assert "self._seen = self._a0 = 1" in texts["other"]
+
+
+def test_the_shortened_firmware_has_no_name_that_is_not_bound():
+    names = survey(SOURCES.values())
+    for place, source in SOURCES.items():
+        before, after = (
+            symtable.symtable(source.read_text(), place, "exec"),
+            symtable.symtable(fold(source, names).decode(), place, "exec"),
+        )
+        assert sorted(unbound(before)) == sorted(unbound(after) - constants(source)), place
+
+
+def unbound(table: symtable.SymbolTable) -> set[str]:
+    """The globals that the functions of a module read and that it does not bind itself."""
+    own = {
+        symbol.get_name()
+        for symbol in table.get_symbols()
+        if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+    }
+    found = set()
+    inside = list(table.get_children())
+    while inside:
+        inner = inside.pop()
+        inside += inner.get_children()
+        found |= {symbol.get_name() for symbol in inner.get_symbols() if symbol.is_global() and symbol.is_referenced()}
+    return found - own
+
+
+def constants(source: Path) -> set[str]:
+    return {f"_C_{name}" for name in fold_module._constants(source)}
