@@ -14,6 +14,8 @@
           - {kind: curfew, name: Nights, from: "21:00", until: "07:00", grace_min: 5}
           - {kind: exclusion, name: Station Road, circle: {lat: 50.71, lon: -2.43, radius_m: 150}}
 
+A tag is one wearer's at a time; those who live together may have one home unit: then their `home` is the same.
+
 `load_scheme` reads and checks all of it before anything is touched; `apply_scheme` brings the store into line with it in one
 transaction and may be repeated. It never takes a wearer or a wear period away: what is gone from the file ends by `until`.
 """
@@ -74,6 +76,9 @@ TimeZone = Annotated[str, AfterValidator(_timezone)]
 TagName = Annotated[str, AfterValidator(_device_of(ident.TAG, "tag-000001"))]
 HomeUnitName = Annotated[str, AfterValidator(_device_of(ident.HMU, "hmu-000001"))]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+
+TAGS_MAX = 16  # of one home unit: the slots of its beacon (firmware.core.frame)
 
 
 class Home(Point):
@@ -153,12 +158,15 @@ def find_conflict(scheme: Scheme) -> tuple[Loc, object, str] | None:
                 return (*at, "id"), entry.id, f"a period that does not overlap wearers[{j}]"
             if overlap and entry.tag == other.tag:
                 return (*at, "tag"), entry.tag, f"a tag that no other wearer has at that time (wearers[{j}] has it)"
-            if overlap and entry.home_unit is not None and entry.home_unit == other.home_unit:
-                return (
-                    (*at, "home_unit"),
-                    entry.home_unit,
-                    f"a home unit that no other wearer has at that time (wearers[{j}] has it)",
-                )
+            if overlap and entry.home_unit is not None and entry.home_unit == other.home_unit and entry.home != other.home:
+                home = "no home" if other.home is None else f"{other.home.lat}, {other.home.lon}"
+                return (*at, "home"), entry.home_unit, f"the home of wearers[{j}], who has the same home unit then ({home})"
+        if entry.home_unit is not None:
+            # Most are counted at the beginning of some period.
+            here = [e for e in scheme.wearers if e.home_unit == entry.home_unit]
+            here = [e for e in here if e.start <= entry.start and (e.end is None or entry.start < e.end)]
+            if len(here) > TAGS_MAX:
+                return (*at, "home_unit"), entry.home_unit, f"at most {TAGS_MAX} wearers with one home unit at a time"
     return None
 
 
@@ -234,15 +242,23 @@ def _put_conditions(connection: Connection, entry: WearerEntry) -> None:
 
 
 def _refuse_shared_devices(connection: Connection) -> None:
-    """A device at two wearers at the same time, one of whom may stand only in the store. Raising undoes the transaction."""
+    """A tag at two wearers at the same time, or a home unit in two homes; one of them may stand only in the store. Raising undoes
+    the transaction."""
     periods = connection.execute(select(schema.wear_period).order_by(schema.wear_period.c.id)).all()
     for i, later in enumerate(periods):
         for earlier in periods[:i]:
             overlap = (earlier.until_ms is None or later.from_ms < earlier.until_ms) and (
                 later.until_ms is None or earlier.from_ms < later.until_ms
             )
-            same_hmu = later.hmu_id is not None and later.hmu_id == earlier.hmu_id
-            if overlap and (later.tag_id == earlier.tag_id or same_hmu or later.wearer_id == earlier.wearer_id):
-                device = later.hmu_id if same_hmu else later.tag_id
+            if not overlap:
+                continue
+            if later.tag_id == earlier.tag_id or later.wearer_id == earlier.wearer_id:
                 expected = f"a device that is free: the store has it with wearer {earlier.wearer_id!r} for the same time"
-                raise ConfigError("scheme", f"wearer {later.wearer_id}", ident.device_name(device), expected)
+                raise ConfigError("scheme", f"wearer {later.wearer_id}", ident.device_name(later.tag_id), expected)
+            if later.hmu_id is not None and later.hmu_id == earlier.hmu_id and _home_of(later) != _home_of(earlier):
+                expected = f"a home unit in the same home: the store has it with wearer {earlier.wearer_id!r} for the same time"
+                raise ConfigError("scheme", f"wearer {later.wearer_id}", ident.device_name(later.hmu_id), expected)
+
+
+def _home_of(period: Any) -> tuple[int | None, int | None, int | None]:
+    return period.home_lat_e7, period.home_lon_e7, period.home_radius_m
