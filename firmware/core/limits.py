@@ -5,7 +5,7 @@ What `settings` looks into when values are given; a device has it in memory only
 
 # One flat tuple, four to a setting, for it lives in a small heap: name, default, lowest, highest.
 # fmt: off
-TABLE = (
+TABLE: tuple = (
     # Tracker: requirements.md section 2, "Fix rate".
     "fix_interval_s", 60, 5, 3600,  # between fixes away from home
     "rest_interval_s", 3600, 60, 7200,  # between fixes when the wearer has been at rest for

@@ -1,5 +1,7 @@
 """What is done to a tag, as its receiver, its radio and its sensors feel it: and what ordinary losses look like beside it."""
 
+from collections.abc import Callable
+
 import pynmea2
 
 from firmware.core.gnss import Receiver as Parser
@@ -12,7 +14,9 @@ OPEN = Truth(50.7154, -2.4367, 1.4, 90.0, False, 0.0, None, 10_000_000, "walk")
 INSIDE = OPEN._replace(indoors=True, speed_mps=0.0)
 
 
-def epochs(wrong, truth: Truth = OPEN, seconds: int = 60, at_ms: int = START):
+def epochs(
+    wrong: Reception | Callable[[int], Reception | None] | None, truth: Truth = OPEN, seconds: int = 60, at_ms: int = START
+):
     """What our own parser makes of a warm receiver's epochs."""
     receiver = Receiver(7, 1)
     out = []
