@@ -88,22 +88,31 @@ class Gnss:
                 out += b"$%s*%02X\\r\\n" % (one.encode(), check)
             buf[: len(out)] = out
             return len(out)
-class Recorder:
+class Application:
+    # What the tag makes of it.
     def __init__(self):
         self.log = []
-    def fix(self, fix, urgent=False):
+        self.is_dated = False
+    def fix_interval_s(self):
+        return 60
+    def receiver_on(self):
+        pass
+    def epoch(self, fix):
+        pass
+    def time(self, fix, age_ms):
+        if not self.is_dated:
+            self.log.append(("clock", _hw.now))
+        self.is_dated = True
+    def fixed(self, fix):
         self.log.append(("fix", _hw.now))
-    def event(self, code, a=0, b=0, urgent=True):
-        self.log.append((code, _hw.now))
-    def clock_set(self):
-        self.log.append(("clock", _hw.now))
-class Clock:
-    n = 0
-    def set(self, utc_s, millis, age_ms=0):
-        self.n += 1
-        return self.n == 1
-gnss, recorder = Gnss(), Recorder()
-tracker = Tracker(gnss, Settings({policy}), recorder, Clock())
+    def sought(self):
+        pass
+    def gnss_lost(self, seconds):
+        self.log.append((14, _hw.now))
+    def gnss_back(self):
+        self.log.append((15, _hw.now))
+gnss, told = Gnss(), Application()
+tracker = Tracker(gnss, Settings({policy}), told)
 async def main():
     asyncio.create_task(tracker.run())
     asyncio.create_task(tracker.read())
@@ -122,8 +131,8 @@ def test_the_receiver_wakes_for_each_fix_and_sleeps_in_between():
         """
 tracker.follow(True)
 await asyncio.sleep_ms(600_000)
-fixes = [t for what, t in recorder.log if what == "fix"]
-print(len(fixes), {b - a for a, b in zip(fixes, fixes[1:])}, [w for w, _ in recorder.log if w != "fix"])
+fixes = [t for what, t in told.log if what == "fix"]
+print(len(fixes), {b - a for a, b in zip(fixes, fixes[1:])}, [w for w, _ in told.log if w != "fix"])
 on = sum(t if what == "off" else -t for what, t in gnss.log)
 print(len(gnss.log), on)
 """,
@@ -139,15 +148,15 @@ def test_at_home_the_receiver_is_off_and_nothing_is_made():
     lines = lived(
         """
 await asyncio.sleep_ms(100_000)
-print(gnss.log, recorder.log)
+print(gnss.log, told.log)
 tracker.follow(True)
 await asyncio.sleep_ms(130_000)
 tracker.follow(False)
 await asyncio.sleep_ms(1000)
-n = len(recorder.log)
+n = len(told.log)
 print(gnss.is_on)
 await asyncio.sleep_ms(3600_000)
-print(gnss.is_on, len(recorder.log) - n)
+print(gnss.is_on, len(told.log) - n)
 """
     )
     assert lines == ["[] []", "False", "False 0"]
@@ -161,7 +170,7 @@ tracker.follow(True)
 await asyncio.sleep_ms(20_000)
 tracker.follow(False)
 await asyncio.sleep_ms(50)
-print(gnss.log, recorder.log)
+print(gnss.log, told.log)
 """
     )
     assert lines == ["[('on', 0), ('off', 20000)] []"]
@@ -176,9 +185,9 @@ gnss.sky = False
 await asyncio.sleep_ms(1800_000)
 gnss.sky = True
 await asyncio.sleep_ms(200_000)
-print([what for what, _ in recorder.log if what not in ("fix", "clock")])
-at = [i for i, (what, _) in enumerate(recorder.log) if what == 15]
-print(recorder.log[at[0] + 1][0])
+print([what for what, _ in told.log if what not in ("fix", "clock")])
+at = [i for i, (what, _) in enumerate(told.log) if what == 15]
+print(told.log[at[0] + 1][0])
 """
     )
     assert lines == ["[14, 15]", "fix"]
@@ -189,7 +198,7 @@ def test_the_first_fix_of_a_life_may_take_longer():
         """
 tracker.follow(True)
 await asyncio.sleep_ms(200_000)
-print([what for what, _ in recorder.log][:3])
+print([what for what, _ in told.log][:3])
 """,
         ttff=100_000,
     )
@@ -201,13 +210,13 @@ def test_with_every_fix_each_valid_epoch_is_recorded_and_none_is_a_loss():
         """
 tracker.follow(True)
 await asyncio.sleep_ms(600_500)
-fixes = [t for what, t in recorder.log if what == "fix"]
-print(len(fixes), {b - a for a, b in zip(fixes, fixes[1:])}, [w for w, _ in recorder.log if w != "fix"], gnss.log)
+fixes = [t for what, t in told.log if what == "fix"]
+print(len(fixes), {b - a for a, b in zip(fixes, fixes[1:])}, [w for w, _ in told.log if w != "fix"], gnss.log)
 gnss.sky = False
 await asyncio.sleep_ms(300_000)
 gnss.sky = True
 await asyncio.sleep_ms(10_000)
-print([what for what, _ in recorder.log if what not in ("fix", "clock")], len(gnss.log))
+print([what for what, _ in told.log if what not in ("fix", "clock")], len(gnss.log))
 tracker.follow(False)
 await asyncio.sleep_ms(1000)
 print(gnss.is_on)
