@@ -152,7 +152,7 @@ took = await until(lambda: not is_home(), 600_000)
 print(90_000 <= took <= 190_000, board.gnss.starts >= 1)
 await live(600_000)
 events = [r for r in h.records(board.flash) if r.kind == record.EVENT and r.code == record.MODE]
-print([(r.value_a, r.value_b) for r in events], [state for _, state in unit.presence()], board.modem.ups > 2)
+print([(r.value_a, r.value_b) for r in events], [state for _, state in unit.presence()], board.modem.attempts > 2)
 times = [t for t, _ in unit.presence()]
 print(290_000 <= times[1] * 1000 - gone <= 380_000)
 air.loss = 0

@@ -86,15 +86,16 @@ class Gnss:
 
 
 class NoModem:
-    """There is no network."""
+    """There is no network; the modem itself answers."""
 
-    ups = 0
+    attempts = 0
+    answered = True
 
     def is_up(self):
         return False
 
     async def up(self):
-        self.ups += 1
+        self.attempts += 1
         await asyncio.sleep_ms(2000)
         return False
 
@@ -260,6 +261,9 @@ class Wearer:
         self.recorder.event(record.MODE, self.mode, self.modes.reason)
 
     def heard_time(self, utc_s):
+        pass
+
+    def heard_beacon(self, rssi_dbm):
         pass
 
     def attend(self):
