@@ -19,6 +19,7 @@ from bridge.cases.scheme import apply_scheme, load_scheme
 from bridge.counts import Counts
 from bridge.findings import Findings
 from bridge.ingest import Ingest
+from bridge.ingest.state import States
 from bridge.keys import Keyring, load_fleet_key
 from bridge.orders.service import Orders
 from bridge.settings import Settings
@@ -37,8 +38,11 @@ LOOK_AGAIN_S = 2.0
 class Bridge:
     """All parts of one bridge process. `run` returns after `stop`."""
 
-    def __init__(self, carrier: MqttCarrier, ingest: Ingest, orders: Orders, findings: Findings, counts: Counts) -> None:
+    def __init__(
+        self, carrier: MqttCarrier, ingest: Ingest, orders: Orders, findings: Findings, states: States, counts: Counts
+    ) -> None:
         self.carrier = carrier
+        self.states = states
         self.ingest = ingest
         self.orders = orders
         self.findings = findings
@@ -62,6 +66,7 @@ class Bridge:
                 behind = True
             if time.monotonic() - asked >= ORDERS_S:
                 self._pump()
+                self._keep_states()
                 asked = time.monotonic()
             waited_s = time.monotonic() - looked
             if waited_s >= (FINDINGS_WAIT_S if taken else TICK_S) or (behind and not taken):
@@ -105,6 +110,13 @@ class Bridge:
             reason = str(getattr(error, "orig", error)) if isinstance(error, SQLAlchemyError) else type(error).__name__
             self._log.error("no orders", error=reason, exc_info=not isinstance(error, SQLAlchemyError))
 
+    def _keep_states(self) -> None:
+        try:
+            self.states.keep(self.carrier.take_states())
+        except SQLAlchemyError as error:
+            self.counts.add("faults", "states")
+            self._log.error("no states", error=str(getattr(error, "orig", error)))
+
     def _look(self) -> bool:
         """Let the rules read on. Whether there is more to read."""
         if time.monotonic() < self._look_after:
@@ -143,7 +155,8 @@ def build(settings: Settings) -> Bridge:
     keyring = Keyring(fleet_key)
     orders = Orders(engine, keyring, clock=settings.clock, counts=counts)
     ingest = Ingest(engine, keyring, clock=settings.clock, counts=counts, orders=orders)
-    return Bridge(carrier, ingest, orders, Findings(engine, clock=settings.clock, counts=counts), counts)
+    findings = Findings(engine, clock=settings.clock, counts=counts)
+    return Bridge(carrier, ingest, orders, findings, States(engine, counts), counts)
 
 
 def run_bridge(settings: Settings, on_ready: Callable[[Bridge], None] | None = None) -> None:

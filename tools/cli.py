@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tools import measure, order, replay, serve, simulate
+from tools import devices, measure, order, replay, serve, simulate
 
 # Defects show a plain traceback: one that prints local variables would print keys.
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("replay", rich_help_panel=_TRY)(replay.replay)
 app.command("bench", rich_help_panel=_TRY)(measure.bench)
 app.add_typer(serve.bridge_app, name="bridge", rich_help_panel=_OPERATE)
 app.add_typer(order.app, name="order", rich_help_panel=_OPERATE)
+app.command("devices", rich_help_panel=_OPERATE)(devices.devices)
 app.add_typer(serve.console_app, name="console", rich_help_panel=_OPERATE)
 
 

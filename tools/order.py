@@ -120,7 +120,7 @@ def list_orders(
     from bridge.orders import asking
     from bridge.orders.payloads import WORDS
 
-    engine = _open(data, read_only=True)
+    engine = open_data(data, read_only=True)
     with engine.connect() as connection:
         device_id = None if device is None else asking.device_called(connection, device).device_id
         rows = asking.newest(connection, limit, device_id)
@@ -141,7 +141,7 @@ def list_orders(
     engine.dispose()
 
 
-def _open(data: str, *, read_only: bool = False) -> "Engine":
+def open_data(data: str, *, read_only: bool = False) -> "Engine":
     """The store in a folder, or the one named. ConfigError unless there is one."""
     from bridge.errors import ConfigError
     from bridge.store import open_store
@@ -165,12 +165,12 @@ def _order(data: str, name: str, kind: int, reason: str, wait: bool, **more: Any
     from bridge.orders.payloads import WORDS
 
     console = Console()
-    engine = _open(data)
+    engine = open_data(data)
     order_id = asking.ask(engine, name, kind, by_whom=getpass.getuser(), reason=reason, **more)
     console.print(f"order {order_id}: {WORDS[kind]} for {name}", highlight=False)
     good = True
     if wait:
-        reader = _open(data, read_only=True)
+        reader = open_data(data, read_only=True)
         row = _wait(reader, order_id, console)
         _tell(reader, row, console)
         reader.dispose()

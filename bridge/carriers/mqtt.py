@@ -28,6 +28,7 @@ from firmware.core import ident
 KEEPALIVE_S = 20
 BACKOFF_MIN_S = 0.25
 BACKOFF_MAX_S = 5.0
+_STATES_MAX = 100_000  # topics between two looks: a broker that goes wild does not fill our memory
 INFLIGHT = 4000  # receipts on their way; paho's default of 20 waits for a round trip every 20
 
 
@@ -57,6 +58,7 @@ class MqttCarrier:
         self._filters = [ident.topic(shard, "+", leaf) for shard in shards for leaf in (ident.UP, ident.STATE)]
         self._log = structlog.get_logger("mqtt")
         self._queue: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
+        self._states: dict[str, bytes] = {}
         self._subscribed = threading.Event()
         self._connection = 0  # grows with each connection and each loss of one
         self._stopping = False
@@ -102,6 +104,13 @@ class MqttCarrier:
             if more is not None:
                 taken.append(more)
         return taken
+
+    def take_states(self) -> dict[str, bytes]:
+        """The newest state message of each topic that sent one since the last call."""
+        if not self._states:
+            return {}
+        states, self._states = self._states, {}
+        return states
 
     def wake(self) -> None:
         """Ends a `take` that waits. May be called from a signal handler."""
@@ -162,7 +171,11 @@ class MqttCarrier:
         if message.qos and not topic.endswith("/" + ident.STATE):
             self._queue.put(Delivery(Inbound(topic, bytes(message.payload)), message.mid, self._connection))
         else:
-            # State is a hint about the connection and nobody's evidence; QoS 0 is what no device of ours sends.
-            self.counts.add("state" if message.qos else "refused", "" if message.qos else "qos")
+            # State is a hint about the connection and nobody's evidence; QoS 0 is what no device of ours sends, but a broker
+            # sends a retained message so.
+            is_state = topic.endswith("/" + ident.STATE)
+            self.counts.add("state" if is_state else "refused", "" if is_state else "qos")
+            if is_state and len(self._states) < _STATES_MAX:
+                self._states[topic] = bytes(message.payload)
             if message.qos:
                 client.ack(message.mid, message.qos)

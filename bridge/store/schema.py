@@ -48,6 +48,12 @@ device = Table(
     Column("heard_ms", BigInteger),  # when a message of its own was received last
     Column("key_id", Integer),  # the key it seals with; what is sealed with an older one is refused. NULL: not heard yet
     Column("relayed_by", BigInteger),  # the home unit that its last message came by; NULL: it came by itself
+    # What its state message says (retained at the broker, not sealed: a hint and nobody's evidence), and when that came.
+    Column("online", Boolean),
+    Column("version", Text),
+    Column("build", Text),
+    Column("board", Text),
+    Column("state_ms", BigInteger),
 )
 
 record = Table(

@@ -11,6 +11,7 @@ from bridge.carriers.mqtt import Delivery, MqttCarrier
 from bridge.counts import Counts
 from bridge.findings import Findings
 from bridge.ingest import Inbound, Ingest, Outbound
+from bridge.ingest.state import States
 from bridge.keys import Keyring
 from bridge.main import Bridge
 from bridge.orders.service import Orders
@@ -61,7 +62,7 @@ def bridge(tmp_path: Path):
     orders = Orders(engine, Keyring(FLEET_KEY), counts=counts)
     ingest = Faulty(engine, Keyring(FLEET_KEY), counts=counts, orders=orders)
     ingest.failures = []
-    bridge = Bridge(Pipe(), ingest, orders, Findings(engine, counts=counts), counts)
+    bridge = Bridge(Pipe(), ingest, orders, Findings(engine, counts=counts), States(engine, counts), counts)
     thread = threading.Thread(target=bridge.run)
     yield bridge, thread, engine
     bridge.stop()

@@ -133,7 +133,9 @@ def test_an_older_store_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: P
         connection.execute(insert(schema.setting).values(key="timezone", value="UTC"))
         for table in ("lost", "declined", "orders"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
-        for column in ("device.key_id", "device.relayed_by", "wear_period.home_radius_m"):
+        added = ["device.key_id", "device.relayed_by", "wear_period.home_radius_m"]
+        added += [f"device.{name}" for name in ("online", "version", "build", "board", "state_ms")]
+        for column in added:
             table, _, name = column.partition(".")
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {name}")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
