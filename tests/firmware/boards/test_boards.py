@@ -52,7 +52,7 @@ b.store.keep_number("boots", 7)
 s = b.store
 print(s.number("boots"), s.number("none"), s.number("none", 3), bytes(s.blob("board", 64)), s.blob("no", 9))
 b.watchdog(180).feed()
-link = b.modem if b.name.startswith("tag") else b.link("ethernet", [])
+link = b.modem if b.name.startswith("tag") else b.link("cellular" if b.name == "hmu_t_a7670" else "ethernet", [])
 print(link.is_up(), b.ble.pop(bytearray(24)))
 """
     with board(tmp_path, name, script) as device:
@@ -177,10 +177,35 @@ def test_the_tags_modem_registers_dials_and_is_switched_off(tmp_path: Path):
         assert [item.payload for item in device.sayings(ch.NIC)][-1] == b"\0"
 
 
+def test_the_modem_sleeps_as_long_as_the_processor_and_is_awake_before_anything_is_said(tmp_path: Path):
+    """DTR 25: high lets it sleep (AT+CSCLK=1). A modem that is off is not spoken to."""
+    script = """
+async def main():
+    b.sleep(5000)
+    await b.modem.up()
+    began = time.ticks_ms()
+    b.sleep(5000)
+    print(began, time.ticks_ms() - began)
+    await b.modem.down()
+    b.sleep(5000)
+    time.sleep_ms(1000000)
+asyncio.run(main())
+"""
+    modem = ModemScript()
+    with board(tmp_path, TAG, script) as device:
+        modem.live(device, 500_000)
+        assert b"AT+CSCLK=1\r" in modem.asked
+        began, slept_ms = map(int, device.lines[0].split())
+        dtr = [(item.t_ms, item.payload[0]) for item in device.sayings(ch.PIN_OUT) if item.sub == 25]
+        assert dtr == [(0, 0), (began, 1), (began + 5000, 0)]
+        assert slept_ms == 5050, "its UART hears again a little later"
+
+
 @pytest.mark.parametrize(
     ("answers", "has_network"),
     [
         ({"ATE0\r": []}, True),
+        ({"AT+CSCLK=1\r": [b"\r\nERROR\r\n"], "AT+CEREG?\r": [b"\r\n+CEREG: 0,3\r\n\r\nOK\r\n"]}, True),
         ({"AT+CPIN?\r": [b"\r\n+CME ERROR: 10\r\n"]}, True),
         ({"AT+CEREG?\r": [b"\r\n+CEREG: 0,3\r\n\r\nOK\r\n"]}, True),
         ({"ATD*99***1#\r": [b"\r\nNO CARRIER\r\n"]}, True),
@@ -200,7 +225,7 @@ def test_a_modem_that_gets_nowhere_is_left_off_within_two_minutes(tmp_path: Path
 def test_the_home_units_cable_brings_it_up_and_its_inputs_interrupt(tmp_path: Path):
     script = """
 b.on_change(lambda pin: print(time.ticks_ms(), b.has_mains(), b.tilt(), b.tilts, b.case_is_closed()))
-lan = b.link("ethernet", [])
+lan = b.link("cellular" if b.name == "hmu_t_a7670" else "ethernet", [])
 async def main():
     print(await lan.up(), time.ticks_ms())
     print(await lan.up(), lan.is_up())

@@ -1,0 +1,6 @@
+# What is frozen into this board's MicroPython build (`make BOARD=ESP32_GENERIC FROZEN_MANIFEST=…`).
+include("$(PORT_DIR)/boards/manifest.py")  # noqa: F821
+package("firmware/core", base_path="$(MPY_DIR)/../homeward")  # noqa: F821
+package("firmware/hmu", base_path="$(MPY_DIR)/../homeward")  # noqa: F821
+package("firmware/boards/drivers", base_path="$(MPY_DIR)/../homeward")  # noqa: F821
+package("firmware/boards/hmu_t_a7670", base_path="$(MPY_DIR)/../homeward")  # noqa: F821
