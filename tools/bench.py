@@ -47,7 +47,7 @@ class Row(TypedDict):
 
 _HEAP = "128wK"
 _HOUR_MS = 3_600_000
-_BOARDS = {"tag_t_a7670_l76k": "tag", "hmu_esp32_poe": "hmu"}
+_BOARDS = {"tag_t_a7670_l76k": "tag", "hmu_esp32_poe": "hmu", "hmu_t_a7670": "hmu"}
 _BOARD_ARCHITECTURE = "xtensawin"  # ESP32
 
 _PRELUDE = """
