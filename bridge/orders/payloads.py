@@ -92,9 +92,15 @@ def range_test_payload(room: int, seconds: int) -> bytes:
 
 
 def range_result(value_a: int, value_b: int) -> dict[str, Any]:
-    """What a RANGE record says: room << 16 | frames heard, lowest RSSI << 16 | median, as signed 16-bit numbers."""
+    """What a RANGE record says: room << 16 | slot << 12 | frames heard, lowest RSSI << 16 | median, as signed 16-bit numbers."""
     lowest, median = struct.unpack("<hh", struct.pack("<I", (value_b << 16 | (value_b >> 16) & 0xFFFF) & 0xFFFFFFFF))
-    return {"room": value_a >> 16 & 0xFFFF, "frames": value_a & 0xFFFF, "lowest_dbm": lowest, "median_dbm": median}
+    return {
+        "room": value_a >> 16 & 0xFFFF,
+        "slot": value_a >> 12 & 0x0F,
+        "frames": value_a & 0x0FFF,
+        "lowest_dbm": lowest,
+        "median_dbm": median,
+    }
 
 
 def pieces(number: int, kind: int, payload: bytes) -> list[bytes]:

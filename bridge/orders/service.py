@@ -212,13 +212,16 @@ class Orders:
         return {}
 
     def _measured(self, connection: Connection, row: dict[str, Any]) -> None:
-        """The result of a range test belongs to the newest order for that room."""
+        """The result of a range test belongs to the newest order for that room. With several tags it is the worst of them."""
         result = range_result(row["value_a"], row["value_b"])
         mine = (_table.c.device_id == row["device_id"]) & (_table.c.kind == message.ORDER_RANGE_TEST)
         mine &= _table.c.number.is_not(None)
         for order in connection.execute(select(_table).where(mine).order_by(_table.c.id.desc())).all():
             if order.detail["number"] == result["room"]:
-                connection.execute(update(_table).where(_table.c.id == order.id).values(result={**result, **order.detail}))
+                tags = [each for each in (order.result or {}).get("tags", ()) if each["slot"] != result["slot"]] + [result]
+                worst = min(tags, key=lambda each: (bool(each["frames"]), each["median_dbm"]))
+                values = {**worst, **order.detail, "tags": tags}
+                connection.execute(update(_table).where(_table.c.id == order.id).values(result=values))
                 return
 
     def _is_rotating(self, device_id: int, key_id: int) -> bool:

@@ -83,7 +83,7 @@ CRASH = const(37)  # a CRC-32 of the module's path ("firmware/tag/tracker.py"), 
 SAFE_MODE = const(38)  # a 1: crashes came too fast, the safe tracker runs; 0: the whole application again
 COMMS_LOST = const(39)  # home unit: a seconds without the broker
 COMMS_BACK = const(40)  # a seconds it lasted
-RANGE = const(41)  # range test: a room << 16 | frames heard, b lowest RSSI << 16 | median, as signed numbers
+RANGE = const(41)  # range test: a room << 16 | slot << 12 | frames, b lowest RSSI << 16 | median, as signed numbers
 BROWN_OUT = const(42)  # the supply failed: a mV at the start
 WARNED = const(43)  # the wearer was warned by vibration: a percent
 

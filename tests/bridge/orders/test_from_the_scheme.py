@@ -205,13 +205,19 @@ def test_pieces_make_up_the_order_whatever_their_order(number: int, payload: byt
     assert whole == payload
 
 
-@given(room=st.integers(0, 255), frames=st.integers(0, 65535), lowest=st.integers(-128, 0), median=st.integers(-128, 0))
-def test_a_range_record_is_read_as_it_is_written(room: int, frames: int, lowest: int, median: int) -> None:
+@given(
+    room=st.integers(0, 255),
+    slot=st.integers(0, 15),
+    frames=st.integers(0, 4095),
+    lowest=st.integers(-128, 0),
+    median=st.integers(-128, 0),
+)
+def test_a_range_record_is_read_as_it_is_written(room: int, slot: int, frames: int, lowest: int, median: int) -> None:
     from tests.bridge.devices import Device
 
-    raw = Device("hmu-000001").event(41, a=room << 16 | frames, b=(lowest & 0xFFFF) << 16 | median & 0xFFFF)
+    raw = Device("hmu-000001").event(41, a=room << 16 | slot << 12 | frames, b=(lowest & 0xFFFF) << 16 | median & 0xFFFF)
     a, b = (int.from_bytes(raw[at : at + 4], "little", signed=True) for at in (16, 20))
-    assert range_result(a, b) == {"room": room, "frames": frames, "lowest_dbm": lowest, "median_dbm": median}
+    assert range_result(a, b) == {"room": room, "slot": slot, "frames": frames, "lowest_dbm": lowest, "median_dbm": median}
 
 
 @pytest.mark.parametrize(("policy", "words"), [({"fix_interval_s": 1}, "expected 5 to 3600"), ({"x": 1}, "no such setting")])
