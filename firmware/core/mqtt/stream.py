@@ -139,6 +139,7 @@ class Stream:
             return
         session.start(ticks_ms())
         self._ended = False
+        self._error = None
         self._rest = None
         self._shaking = sock is not raw
         try:
@@ -167,6 +168,8 @@ class Stream:
         while True:
             self._flush(raw, sock)
             now = ticks_ms()
+            if self._error is not None:
+                raise self._error
             if self._ended or not self._enabled or not session.is_alive(now):
                 return
             wait = session.due_ms(now)
@@ -205,8 +208,9 @@ class Stream:
                 await core.sleep_ms(0)  # a broker that never stops is not all there is
         except OSError:
             pass
+        except Exception as error:
+            self._error = error  # the application's own, at what it was given: `run` raises it
         finally:
-            # Also when the application raised: then the connection ends as well, rather than stay without a reader.
             session.stop(CLOSED)
             self._ended = True
             self._wake.set()

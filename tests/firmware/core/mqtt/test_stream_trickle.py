@@ -54,6 +54,7 @@ class Trickle(io.IOBase):
                 self.out += b"\\x20\\x02\\0\\0"
             elif kind == codec.SUBSCRIBE:
                 self.out += bytes([0x90, 3, self.peer.packet_id >> 8, self.peer.packet_id & 255, 1])
+                self.out += ORDER
             elif kind == codec.PUBLISH:
                 self.messages.append(self.peer.payload())
                 self.out += bytes([0x40, 2, self.peer.packet_id >> 8, self.peer.packet_id & 255])
@@ -80,7 +81,9 @@ def on_event(kind, detail):
     if kind == stream.LOST:
         ended.set()
 source = Source(20)
-one = session.Session(b"t", None, None, b"down", (source,), lambda v, n: True, window=3, response_timeout_ms=300)
+def on_message(view, n):
+    raise MemoryError(bytes(view[:n]))
+one = session.Session(b"t", None, None, b"down", (source,), on_message, window=3, response_timeout_ms=300)
 wire = stream.Stream(one, open_socket, on_event, stream.Jitter(1), connect_timeout_ms=300)
 async def main():
     running = asyncio.create_task(wire.run())
@@ -94,18 +97,30 @@ async def main():
     while not ended.is_set():
         await asyncio.sleep_ms(1)
     print("closed", sockets[0].closed, len(sockets))
-asyncio.run(main())
+async def raises():
+    running = asyncio.create_task(wire.run())
+    wire.enable()
+    try:
+        await running
+    except MemoryError as error:
+        print("raised", error, sockets[0].closed)
+asyncio.run(raises() if ORDER else main())
 """
 
 
 @pytest.mark.parametrize("take", [5, 64, 1000])
 def test_a_socket_that_takes_a_few_bytes_at_a_time_gets_every_packet_whole(take: int) -> None:
-    lines = run(f"TAKE = {take}\nSTUCK = 0\n{SCRIPT}")
+    lines = run(f"TAKE = {take}\nSTUCK = 0\nORDER = b''\n{SCRIPT}")
     assert lines == ["event 1 0", "done True 20", "event 2 5", "closed True 1"]
 
 
 @pytest.mark.parametrize("stuck", [1, 40])
 def test_a_socket_that_takes_nothing_more_is_given_up(stuck: int) -> None:
-    lines = run(f"TAKE = 64\nSTUCK = {stuck}\n{SCRIPT}")
+    lines = run(f"TAKE = 64\nSTUCK = {stuck}\nORDER = b''\n{SCRIPT}")
     assert "event 2 2" in lines, "an answer is overdue"
     assert lines[-1].startswith("closed True")
+
+
+def test_an_exception_of_the_application_at_a_message_ends_the_task_so_that_it_is_told_as_a_crash() -> None:
+    order = b"\x30\x0b\0\x04downorder"
+    assert run(f"TAKE = 64\nSTUCK = 0\nORDER = {order}\n{SCRIPT}") == ["event 1 0", "raised b'order' True"]
