@@ -4,10 +4,11 @@
 line, the field, the value and what was expected. Times in results are virtual milliseconds since the scenario's start.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
@@ -57,6 +58,7 @@ class Order:
     room: str = ""
     seconds: int = 60
     reason: str = ""
+    zone: Mapping[str, Any] | None = None  # a condition as in a scheme file
 
 
 class Scenario:
@@ -99,7 +101,16 @@ class Scenario:
     @property
     def orders(self) -> list[Order]:
         return [
-            Order(self.moment_ms(o.at), o.device, o.kind, o.pattern or "short", o.room or "", o.seconds or 60, o.reason)
+            Order(
+                self.moment_ms(o.at),
+                o.device,
+                o.kind,
+                o.pattern or "short",
+                o.room or "",
+                o.seconds or 60,
+                o.reason,
+                None if o.zone is None else self._condition(o.zone),
+            )
             for o in self.file.orders
         ]
 
@@ -172,20 +183,23 @@ class Scenario:
 
     def to_scheme(self) -> dict:
         """The same people and conditions as a scheme file for the bridge (YAML-ready)."""
-        start = datetime.fromtimestamp(self.start_utc_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
         wearers = []
         for p in self.file.people:
             lat, lon = self.home_of(p)
             entry: dict = {"id": p.id, "name": p.name, "tag": p.tag}
             if p.home_unit is not None:
                 entry["home_unit"] = p.home_unit
-            entry |= {"home": {"lat": round(lat, 7), "lon": round(lon, 7)}, "from": start}
+            entry |= {"home": {"lat": round(lat, 7), "lon": round(lon, 7)}, "from": self._utc(p.worn_from)}
             if p.worn_until is not None:
-                until_ms = self.start_utc_ms + self.moment_ms(p.worn_until)
-                entry["until"] = datetime.fromtimestamp(until_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
+                entry["until"] = self._utc(p.worn_until)
             entry["conditions"] = [self._condition(c) for c in p.conditions]
             wearers.append(entry)
         return {"timezone": self.timezone, "wearers": wearers}
+
+    def _utc(self, moment: str | None) -> str:
+        """A moment, or the scenario's start, as a scheme file has it."""
+        utc_ms = self.start_utc_ms + (0 if moment is None else self.moment_ms(moment))
+        return datetime.fromtimestamp(utc_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
 
     def home_of(self, p: models.Person) -> tuple[float, float]:
         """Latitude and longitude of a person's home, degrees."""

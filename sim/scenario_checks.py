@@ -57,6 +57,12 @@ def problems(s: "Scenario") -> Iterator[tuple[Loc, object, str]]:
                 order.device,
                 f"a {'home unit' if order.kind == 'range_test' else 'tag'} for {order.kind}",
             )
+        if order.zone is not None:
+            if order.zone.around is not None:
+                yield from _place_problem(s, order.zone.around.place, ("orders", i, "zone", "around", "place"))
+            names = [c.name for p in people if p.tag == order.device for c in p.conditions]
+            if order.zone.name in names:
+                yield ("orders", i, "zone", "name"), order.zone.name, "a name that no other condition of this person has"
         if s.moment_ms(order.at) < 0:
             yield ("orders", i, "at"), order.at, _not_before(s)
     for i, e in enumerate(s.file.expect):
@@ -93,8 +99,7 @@ def _person_problems(s: "Scenario", p: models.Person, at: Loc) -> Iterator[tuple
         x, y = s.town().plane.to_xy(lat, lon)
         if max(abs(x), abs(y)) > s.file.town.size_m * 0.6:
             yield (*at, "home"), f"{lat}, {lon}", "a position in the town"
-    if p.worn_until is not None and s.moment_ms(p.worn_until) <= 0:
-        yield (*at, "worn_until"), p.worn_until, "a moment after the scenario's start"
+    yield from _period_problems(s, p.worn_from, p.worn_until, at, ("worn_from", "worn_until"))
     names: dict[str, int] = {}
     for j, c in enumerate(p.conditions):
         if names.setdefault(c.name, j) != j:
@@ -136,11 +141,14 @@ def _place_problem(s: "Scenario", name: str, at: Loc, home: bool = True) -> Iter
         yield at, name, f"a place or an address of the town{hint}"
 
 
-def _period_problems(s: "Scenario", start: str | None, end: str | None, at: Loc) -> Iterator[tuple[Loc, object, str]]:
+def _period_problems(
+    s: "Scenario", start: str | None, end: str | None, at: Loc, keys: tuple[str, str] = ("from", "until")
+) -> Iterator[tuple[Loc, object, str]]:
     if start is not None and s.moment_ms(start) < 0:
-        yield (*at, "from"), start, _not_before(s)
+        yield (*at, keys[0]), start, _not_before(s)
     if end is not None and s.moment_ms(end) <= (0 if start is None else s.moment_ms(start)):
-        yield (*at, "until"), end, "a moment after " + ("the start" if start is None else f'its "from", {start!r}')
+        after = "the scenario's start" if start is None else f'its "{keys[0]}", {start!r}'
+        yield (*at, keys[1]), end, f"a moment after {after}"
 
 
 def _not_before(s: "Scenario") -> str:

@@ -182,14 +182,15 @@ class Deviation(Strict):
 class Happening(Strict):
     """Something done by hand, at a moment: to the wearer's tag (strap, case, drop, charger) or home unit (mains_…, unit_…).
 
-    `unit_moved` lifts, carries and puts down; `unit_off` takes all power from it, cell included; a crash is an exception out of
-    nowhere in the device's program.
+    `unit_moved` lifts, carries and puts down; `tag_off` and `unit_off` take all power from it, cell included; a crash is an
+    exception out of nowhere in the device's program; hung, it does nothing any more.
     """
 
     at: Moment
     what: Literal[
         "strap_cut", "strap_closed", "case_opened", "case_closed", "tag_dropped", "tag_picked_up", "charger_on", "charger_off",
-        "tag_crash", "mains_off", "mains_on", "unit_opened", "unit_closed", "unit_moved", "unit_off", "unit_on", "unit_crash",
+        "tag_crash", "tag_hung", "tag_off", "tag_on", "mains_off", "mains_on", "unit_opened", "unit_closed", "unit_moved",
+        "unit_off", "unit_on", "unit_crash", "unit_hung",
     ]  # fmt: skip
 
 
@@ -208,7 +209,7 @@ Percent = Annotated[float, Field(ge=0.1, le=100)]
 
 class Person(Strict):
     """A wearer. `battery` and `home_unit_battery` are the cells' charge at the start; two who live together have one home unit;
-    `worn_until` is when the wear period, and with it the lease, ends."""
+    `worn_from` and `worn_until` are when the wear period, and with it the lease, begins and ends."""
 
     id: Id
     name: Annotated[str, Field(min_length=1)]
@@ -222,6 +223,7 @@ class Person(Strict):
     charging: Charging | None = None
     battery: Percent = 97
     home_unit_battery: Percent = 100
+    worn_from: Moment | None = None
     worn_until: Moment | None = None
 
 
@@ -262,7 +264,7 @@ _OF_A_KIND = {  # fault -> its own keys
     "jam": ("wearer", "around", "circle", "fall_db", "ramp_s"),
     "spoof": ("wearer", "jump_m", "drift_mps", "bearing_deg"),
     "broker_down": (), "bridge_down": (),
-    **dict.fromkeys(("coverage_lost", "shield", "modem_dead"), ("wearer",)),
+    **dict.fromkeys(("coverage_lost", "shield", "modem_dead", "home_network_lost"), ("wearer",)),
     **dict.fromkeys(_HOW, ("wearer", "how")),
 }  # fmt: skip
 
@@ -271,6 +273,7 @@ class Fault(Strict):
     """Something that fails, or is made to fail, for a while. `wearer`: whose tag (without it, all). What each kind takes:
 
     - broker_down, bridge_down: the program really ends and is started again.
+    - home_network_lost: the router of the wearer's home has no way to the internet. `wearer`: at whose home.
     - coverage_lost: no mobile network. modem_dead: the modem answers nothing. shield: foil; no satellite, home unit or network.
     - jam: C/N0 of all satellites falls by `fall_db` within `ramp_s`; near a place only, with `around` or `circle`.
     - spoof: the receiver shows a place `jump_m` away at `bearing_deg`, which moves away at `drift_mps`.
@@ -279,7 +282,7 @@ class Fault(Strict):
 
     kind: Literal[
         "broker_down", "bridge_down", "coverage_lost", "jam", "spoof", "shield", "receiver_dead", "receiver_says", "modem_dead",
-        "motion_stuck",
+        "motion_stuck", "home_network_lost",
     ]  # fmt: skip
     start: Moment = Field(alias="from")
     end: Moment = Field(alias="until")
@@ -310,11 +313,13 @@ class Fault(Strict):
 
 
 class Order(Strict):
-    """Something that a device, a tag or a home unit, is asked for. `lease_withdrawn` ends the wear period now."""
+    """Something that a device, a tag or a home unit, is asked for. `lease_withdrawn` ends the wear period now; with
+    `zone_added` its wearer has one condition more from now on."""
 
     at: Moment
     device: TagName | HomeUnitName
-    kind: Literal["locate", "vibrate", "range_test", "lease", "lease_withdrawn", "config", "rotate_key"]
+    kind: Literal["locate", "vibrate", "range_test", "lease", "lease_withdrawn", "config", "rotate_key", "zone_added"]
+    zone: Zone | None = None
     pattern: Literal["short", "long", "thrice"] | None = None
     room: Annotated[str | None, Field(min_length=1)] = None
     seconds: Annotated[int | None, Field(ge=1, le=600)] = None
@@ -328,6 +333,8 @@ class Order(Strict):
             raise ValueError('"room" and "seconds" only with "range_test"')
         if self.kind == "range_test" and self.room is None:
             raise ValueError('"room" with "range_test"')
+        if (self.zone is None) == (self.kind == "zone_added"):
+            raise ValueError('"zone" with "zone_added", and only there')
         return self
 
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, insert, select, update
 
 from bridge.orders.asking import ask, device_called, order_of
 from bridge.store import schema
@@ -59,8 +59,11 @@ class Orders:
         try:
             while self._orders and self._orders[0].at_ms <= t_ms:
                 order = self._orders.pop(0)
-                if order.kind == "lease_withdrawn":
-                    self._withdraw(engine, order)
+                if order.kind in ("lease_withdrawn", "zone_added"):
+                    if order.zone is None:
+                        self._withdraw(engine, order)
+                    else:
+                        self._add_zone(engine, order.device, dict(order.zone))
                     _wait(kernel, lambda: False, _SCHEME_S)
                 else:
                     self._ask(engine, order, t_ms, network, kernel)
@@ -73,6 +76,15 @@ class Orders:
         mine = table.c.tag_id == ident.parse_device_name(order.device)
         with engine.begin() as connection:
             connection.execute(update(table).where(mine).values(until_ms=self._start_utc_ms + order.at_ms))
+
+    def _add_zone(self, engine: Engine, tag: str, spec: dict) -> None:
+        """A condition more, from which the bridge makes the tag's new zones."""
+        period, table = schema.wear_period, schema.condition
+        kind, name = spec.pop("kind"), spec.pop("name")
+        with engine.begin() as connection:
+            whose = select(period.c.wearer_id).where(period.c.tag_id == ident.parse_device_name(tag))
+            wearer = connection.execute(whose).scalars().first()
+            connection.execute(insert(table).values(wearer_id=wearer, kind=kind, name=name, spec=spec))
 
     def _ask(self, engine: Engine, order: Order, t_ms: int, network: Network, kernel: Idle) -> None:
         order_id = ask(

@@ -1,5 +1,7 @@
 """The world as the engine asks it: distances, signal levels and latencies between devices by their names."""
 
+from collections.abc import Callable
+
 from firmware.core.ident import parse_device_name
 from sim.world import World, max_range_m
 
@@ -31,11 +33,14 @@ class Surroundings:
     def latency_ms(self, name: str, t_ms: int) -> int | None:
         """One way. In an outage TCP waits: then until the outage is over; None when that is very long."""
         if name in self._world.home_units:
-            return _LAN_LATENCY_MS
+            return self._waited(t_ms, _LAN_LATENCY_MS, lambda at_ms: self._world.has_home_network(name, at_ms))
         count = self._latency_counts[name] = self._latency_counts.get(name, 0) + 1
         latency_ms = self._world.cellular.latency_ms(parse_device_name(name), count)
+        return self._waited(t_ms, latency_ms, lambda at_ms: self._world.has_coverage(name, at_ms))
+
+    def _waited(self, t_ms: int, latency_ms: int, has_network: Callable[[int], bool]) -> int | None:
         for waited_ms in range(0, _OUTAGE_MAX_MS, _OUTAGE_STEP_MS):
-            if self._world.has_coverage(name, t_ms + waited_ms):
+            if has_network(t_ms + waited_ms):
                 return waited_ms + latency_ms
         return None
 

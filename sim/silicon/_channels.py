@@ -20,7 +20,8 @@ BLE_HEARD = 4  # payload: 6 bytes address, i8 rssi, advertisement
 SOCK_IN = 5  # sub: socket; payload: u8 SOCK_*, data
 LINK = 6  # sub: NIC_*; payload: u8 1 up, 0 down; NIC_NETWORK, u8 RSSI + 256, u8 security, SSID: there is such a network
 POWER = 7  # payload: u8 0 the supply fails; 1, to a device that is off, it is back
-CRASH = 8  # payload: words; an exception with them is raised in whatever waits
+CRASH = 8  # payload: words; an exception with them is raised in whatever waits. sub CRASH_HUNG: it stops, and says nothing
+CRASH_HUNG = 1
 
 # From the device.
 UART_TX = 16  # sub: UART number

@@ -206,7 +206,15 @@ def _power(sub, payload):
 
 
 def _crash(sub, payload):
-    raise RuntimeError(str(payload, "utf-8"))
+    global asleep, _watchdog_at
+    if sub != _channels.CRASH_HUNG:
+        raise RuntimeError(str(payload, "utf-8"))
+    # A loop without an end: only the watchdog ends it, which ran on from where a sleep had stopped it.
+    asleep = False
+    if _watchdog_ms:
+        _watchdog_at = min(_watchdog_at, now + _watchdog_ms)
+    while True:
+        advance(_NEVER)
 
 
 def watchdog(timeout_ms):

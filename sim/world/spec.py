@@ -9,9 +9,12 @@ from typing import Literal
 Travel = Literal["walk", "bus", "car"]
 PhysicalKind = Literal[
     "strap_cut", "strap_closed", "tag_dropped", "tag_picked_up", "charger_on", "charger_off", "mains_off", "mains_on",
-    "case_opened", "case_closed", "tag_crash", "unit_opened", "unit_closed", "unit_moved", "unit_off", "unit_on", "unit_crash",
+    "case_opened", "case_closed", "tag_crash", "tag_hung", "tag_off", "tag_on", "unit_opened", "unit_closed", "unit_moved",
+    "unit_off", "unit_on", "unit_crash", "unit_hung",
 ]  # fmt: skip
-TroubleKind = Literal["jam", "spoof", "shield", "receiver_dead", "receiver_says", "modem_dead", "motion_stuck"]
+TroubleKind = Literal[
+    "jam", "spoof", "shield", "receiver_dead", "receiver_says", "modem_dead", "motion_stuck", "home_network_lost"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ class CoverageLoss:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something done to a wearer's tag (None: to every tag) from `from_ms` until `until_ms` (exclusive).
+    """Something done to a wearer's tag or home (None: to everyone's) from `from_ms` until `until_ms` (exclusive).
 
     `how`: receiver_dead "silent" or "garbage"; receiver_says a sentinel; motion_stuck "moving" or "still". A jam falls to
     `fall_db` within `ramp_ms`; with a radius only around a place. A spoof shows a place `jump_m` away at `bearing_deg`, and

@@ -104,6 +104,10 @@ class World:
         truth = wearer.truth(t_ms)
         return self.cellular.in_coverage(truth.lat, truth.lon, truth.indoors, t_ms)
 
+    def has_home_network(self, home_unit: str, t_ms: int) -> bool:
+        """Whether the home's router has a way to the internet."""
+        return not any(self.troubles.now("home_network_lost", w.id, t_ms) for w in self.household(home_unit))
+
     def reception(self, tag: str, truth: Truth, t_ms: int) -> Reception | None:
         """What is wrong with what the tag's receiver hears; None when nothing is."""
         return self.troubles.reception(self._by_tag[tag].id, truth.lat, truth.lon, t_ms)

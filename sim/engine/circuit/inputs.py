@@ -129,7 +129,7 @@ class Supply:
 
 
 class Moments:
-    """An input at each moment that the world gives: the crashes that a scenario wants."""
+    """An input at each moment that the world gives: the crashes that a scenario wants, and the programs that stop (0)."""
 
     def __init__(self, device: Device, channel: int, changes: Callable[[int, int], Iterable[tuple[int, int]]]) -> None:
         self._device = device
@@ -139,6 +139,7 @@ class Moments:
 
     def fill(self, upto_ms: int) -> None:
         while self._asked_ms <= upto_ms:
-            for t_ms, _ in self._changes(self._asked_ms, self._asked_ms + _ASK_MS):
-                self._device.push(max(t_ms, self._device.horizon_ms + 1), self._channel, 0, CRASH_WORDS.encode())
+            for t_ms, goes_on in self._changes(self._asked_ms, self._asked_ms + _ASK_MS):
+                sub = 0 if goes_on else ch.CRASH_HUNG
+                self._device.push(max(t_ms, self._device.horizon_ms + 1), self._channel, sub, CRASH_WORDS.encode())
             self._asked_ms += _ASK_MS

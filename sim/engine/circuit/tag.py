@@ -58,12 +58,13 @@ class TagCircuit:
             Level(device, CHARGER, 0, self._charger),
             Level(device, MOTION, 0, self._motion),
         ]
-        self._supply = Supply(device)
-        self._crashes = Moments(device, ch.CRASH, self._happens("tag_crash"))
+        self._supply = Supply(device, self._happens("tag_on", "tag_off"))
+        self._crashes = Moments(device, ch.CRASH, self._happens("tag_crash", "tag_hung"))
         self._battery = Voltage(device, BATTERY_ADC, Cell.EVERY_MS, self._microvolts, self._cell_read)
 
     def fill(self, upto_ms: int) -> int:
         upto_ms = self.receiver.fill(self._battery.fill(upto_ms))
+        self._supply.fill(upto_ms)
         for pin in self._pins:
             pin.fill(upto_ms)
         self._crashes.fill(upto_ms)

@@ -34,7 +34,7 @@ class UnitCircuit:
         self.case = Level(device, CASE, 0, self._happens("unit_opened", "unit_closed"))  # 1: open
         self._pins = [Level(device, MAINS, 1, self._mains), Level(device, TILT, 0, self._tilt), self.case]
         self._supply = Supply(device, self._happens("unit_on", "unit_off"))
-        self._crashes = Moments(device, ch.CRASH, self._happens("unit_crash"))
+        self._crashes = Moments(device, ch.CRASH, self._happens("unit_crash", "unit_hung"))
         self._battery = Voltage(device, BATTERY_ADC, Cell.EVERY_MS, self._microvolts, self._cell_read)
         device.push(0, ch.LINK, ch.NIC_WLAN, _WIFI_SEEN)
 
