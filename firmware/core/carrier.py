@@ -1,7 +1,9 @@
 """The direct way to the bridge: a link (cellular or Ethernet) brought up when wanted, and an MQTT session on it.
 
 When it is no longer wanted it stays until every record is receipted, or for `DRAIN_S` seconds, and only then hangs up: what
-is left goes by the other way. A link that cannot be had is tried again after a pause that doubles.
+is left goes by the other way. A link that cannot be had is tried again after a pause that doubles; while something urgent waits,
+each minute. One that is up and over which nothing at all was heard in `_SILENT` connections in a row is brought up anew: a
+modem that hangs shows no other sign.
 """
 
 import asyncio
@@ -9,7 +11,7 @@ import asyncio
 from . import message
 from .mqtt.opener import tcp_opener, tls_opener
 from .mqtt.retained import Retained
-from .mqtt.session import CONNECTING, DISABLED, Session
+from .mqtt.session import CONNECTING, DISABLED, TIMEOUT, Session
 from .mqtt.stream import LOST, Jitter, Stream
 from .port import const, ticks_add, ticks_diff, ticks_ms
 from .version import BUILD, VERSION
@@ -18,6 +20,8 @@ DRAIN_S = const(60)
 _BUSY_MS = const(4000)  # after something was sent or answered: an answer takes well under a second
 _RETRY_FIRST_S = const(15)
 _RETRY_MAX_S = const(600)
+_RETRY_URGENT_S = const(60)
+_SILENT = const(5)  # with their pauses and 20 s each: two to three minutes
 _OFFLINE = b'{"online":false}'
 _BLOB_MAX = const(1024)  # of a certificate
 
@@ -57,6 +61,7 @@ class Carrier:
         shard, name = provision.shard, provision.name
         self.is_off = True
         self._working = False  # the link is going up or down
+        self._silent = 0  # connections in a row on which nothing was heard
         self._seen = 0
         self._busy_since = ticks_ms()
         self._link = link
@@ -126,18 +131,23 @@ class Carrier:
                 self._tell_link(False)
             if up:
                 retry_s = _RETRY_FIRST_S
+                self._silent = 0
                 self.stream.enable()
-                while self._link.is_up():
+                while self._link.is_up() and self._silent < _SILENT:
                     if self._wanted:
                         await self._wait(-1)
                     elif not await self._drain():
                         break
                 await self._hang_up()
             else:
-                deadline = ticks_add(ticks_ms(), retry_s * 1000)
+                began = ticks_ms()
+                while self._wanted:
+                    pause_s = min(retry_s, _RETRY_URGENT_S) if self._uplink.urgent else retry_s
+                    left = pause_s * 1000 - ticks_diff(ticks_ms(), began)
+                    if left <= 0:
+                        break
+                    await self._wait(left)
                 retry_s = min(2 * retry_s, _RETRY_MAX_S)
-                while self._wanted and ticks_diff(deadline, ticks_ms()) > 0:
-                    await self._wait(ticks_diff(deadline, ticks_ms()))
             self.is_off = not self._wanted
 
     async def _drain(self):
@@ -176,10 +186,12 @@ class Carrier:
 
     def _on_event(self, kind, detail):
         if kind == LOST:
+            self._silent = self._silent + 1 if detail == TIMEOUT else 0
             if detail != DISABLED:
                 self._tell_link(False)
             self._changed.set()
         else:
+            self._silent = 0
             self._tell_link(True)
 
     def _on_message(self, view, n):

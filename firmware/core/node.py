@@ -22,6 +22,7 @@ from .slots import Slots
 from .uplink import Uplink
 
 _PROVISION_MAX = const(1024)
+_PWRON = const(1)  # machine.PWRON_RESET: of a device that had started before, its supply had failed, or was switched off
 _STEADY_S = const(660)  # longer than a run of crashes (`crash.WINDOW_S`)
 
 
@@ -109,6 +110,8 @@ class Node:
             _drop(name)
         self._read_battery(ticks_ms())
         self._recorder.event(record.BOOT, self._board.reset_cause, self._boots)
+        if self._board.reset_cause == _PWRON and self._boots > 1:
+            self._recorder.event(record.BROWN_OUT, self._gauge.millivolts)
         self._tell_crash()
         self._changed = asyncio.ThreadSafeFlag()
         self._board.on_change(lambda pin: self._changed.set())

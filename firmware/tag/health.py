@@ -29,6 +29,7 @@ class Health:
         self._accepted = 0
         self._bytes = 0
         self._mute_ms = 0
+        self.suspects = False  # the receiver: it should be listened to for longer
         self._on_at = now
         self._was_on = False
         self._attempts = 0
@@ -44,7 +45,7 @@ class Health:
             self._accepted = accepted
             self._bytes = n_bytes
             self._mute_ms = 0
-            self._was_on = False
+            self._was_on = self.suspects = False
             if self.receiver_dead:
                 self.receiver_dead = False
                 self.value_a = self.value_b = 0
@@ -56,8 +57,10 @@ class Health:
             self._mute_ms = min(self._mute_ms + passed, 10 * _MUTES * _MUTE_MS)
         self._was_on = is_on
         if self.receiver_dead or self._mute_ms < _MUTES * _MUTE_MS:
+            self.suspects = self._mute_ms > 0 and not self.receiver_dead
             return 0
         self.receiver_dead = True
+        self.suspects = False
         self.value_a = (n_bytes - self._bytes) & 0x3FFFFFFF
         self.value_b = self._mute_ms // 1000
         return RECEIVER_DEAD

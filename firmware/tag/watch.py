@@ -23,7 +23,7 @@ class Watch:
     @property
     def suspects(self):
         """Whether more fixes would decide something."""
-        return bool(self._blocked.suspects or self._spoof.suspects)
+        return bool(self._blocked.suspects or self._spoof.suspects or self._health.suspects)
 
     def _found(self, code, by):
         if code:
