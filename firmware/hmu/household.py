@@ -1,8 +1,8 @@
 """The home unit's end of the household's radio: beacons, presence, and the sealed messages of its tags in both directions.
 
-It listens all the time and shows a beacon all the time, with a new counter every `beacon_s`. A tag listens only after it has
-spoken, so what waits for a tag goes out when the tag has just been heard; of several that listen, each gets one message in
-turn, and one that has gone quiet is not waited for.
+It listens all the time, on its battery for three quarters of it, and shows a beacon all the time, with a new counter every
+`beacon_s`. A tag listens only after it has spoken, so what waits for a tag goes out when the tag has just been heard; of several
+that listen, each gets one message in turn, and one that has gone quiet is not waited for.
 """
 
 import asyncio
@@ -67,6 +67,7 @@ class Household:
         self._turn = 0  # the slot that is looked at first
         self._show_due = False
         self._range = None
+        self._spares = False  # it listens as on the battery
 
     async def run(self):
         """Never returns."""
@@ -75,6 +76,9 @@ class Household:
             self._show_beacon()
             self._unit.attend()
             hears = self._ble.listening or self._listen()
+            if self._spares == self._unit.has_mains:
+                self._ble.deaf()
+                self._listen()
             now = ticks_ms()
             for slot in range(len(self._tags)):
                 if self._presence[slot].tick(now, hears):
@@ -91,8 +95,9 @@ class Household:
 
     def _listen(self):
         # (Again.) Always False: until now nothing was heard.
+        self._spares = not self._unit.has_mains
         try:
-            self._ble.listen(0)
+            self._ble.listen(0, self._spares)
         except OSError:
             pass  # the radio does not answer: the next round asks again
         return False

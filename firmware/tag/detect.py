@@ -216,6 +216,8 @@ class Blocked:
         if not self._is_silent and unit_ms >= _UNIT_MS:
             self._is_silent = True
             self._unit_walked = self._motion.walk_ms >= _WALKS_MS or self._unit_dbm < _UNIT_NEAR_DBM
+        if unit_ms > _HOME_MS and not (self._dark or self.state):
+            self._at_home = 0  # what falls silent from now on does not fall silent with it: a cellar elsewhere is no suspicion
         dark_ms = ticks_diff(now, at[_DARK])
         lost_ms = ticks_diff(now, at[_LOST])
         if not self.state:

@@ -32,6 +32,7 @@ from ..core.radio import Radio
 from ..core.record import MODE_OFF, MODE_RF
 from ..core.uplink import token_of
 
+_STATUS_MS = const(200)  # six advertisements or seven: a home unit on its battery listens for three quarters of the time
 _RECEIPT_MS = const(4000)  # listening for the receipt: home unit to broker to bridge and back takes well under a second
 _FETCH_MS = const(2500)
 _ROUND_MS = const(60_000)  # of handing over at a stretch
@@ -180,7 +181,7 @@ class HomeLink:
         tag = self._tag
         flags |= (0 if tag.strap_is_cut else STRAP_OK) | (CHARGING if tag.charging else 0) | (MOVING if tag.moving else 0)
         pack_status(self._frame, self._slot, flags, tag.battery, tag.mode, self._journal.next_seq - 1, self._radio.echo)
-        return await self._radio.say(self._frame, STATUS, 100)
+        return await self._radio.say(self._frame, STATUS, _STATUS_MS)
 
     async def _listen(self, ms):
         self._ble.listen(ms)

@@ -87,6 +87,11 @@ class Tag(Node):
         """Whether the home unit's way is the one to use: one way at a time."""
         return self._carrier.is_off
 
+    @property
+    def suspects(self):
+        """Whether a detector wants more of the receiver."""
+        return self._watch.suspects
+
     def fix_interval_s(self):
         """How long after the last fix the next one is due: by the zones, and by whether the wearer moves."""
         settings = self._settings

@@ -3,6 +3,12 @@
 Duty-cycled: the receiver is woken for each fix, the first epochs after a fix are let pass, and it sleeps again; its hot
 start takes a second. What no receiver under an open sky would say never becomes a fix. With `every_fix` the receiver stays
 on and each valid epoch is recorded: for replaying recorded receivers and for bench work.
+
+In a building the receiver is not left to seek for most of each interval. After a search in vain the next ones, as often as
+before, are *glances* of a sixth of the time: under the sky a hot start has its fix in one. A glance becomes a search when there
+is any sign of sky, that is a signal clearly stronger than the last search had; when a detector suspects something; when the
+receiver says nothing at all; when somebody asks; and after a pause that doubles from 1 to 15 min. The pause begins anew when the
+interval becomes shorter: the wearer moves after rest, or is where he must not be.
 """
 
 import asyncio
@@ -13,6 +19,11 @@ from ..core.port import const, ticks_add, ticks_diff, ticks_ms
 from ..core.wake import FOREVER_MS, Wake
 
 _LULL_MS = const(120)  # no byte for this long: the epoch's sentences are all there (one takes 75 ms at 9600 baud)
+_GLANCE_MS = const(7000)  # at least: a detector goes by what is heard from 5 s after the start on
+_PAUSE_MS = const(60_000)
+_PAUSE_MAX_MS = const(900_000)
+_STRONGER_DBHZ = const(5)  # a roof takes 15-20; what comes and goes by itself is about 6 (our own choice)
+_SIGNALS = const(4)  # a fix needs as many
 _RADIUS_MAX_DM = const(3000)  # beyond 300 m a position says nothing that a zone could use (our own choice)
 
 
@@ -28,8 +39,9 @@ def is_plausible(fix):
 
 class Tracker:
     """`run` and `read` are tasks. `follow(True)` while positions are wanted. `tag` is the application: `fix_interval_s()`,
-    `time(fix, age_ms)`, `fixed(fix)` for each that may be recorded, `sought()` when there was none, `gnss_lost(s)` and
-    `gnss_back()`, `receiver_on()`, and `epoch(fix)` for each epoch before anything is made of it.
+    `suspects` (a detector wants more of the receiver), `time(fix, age_ms)`, `fixed(fix)` for each that may be recorded,
+    `sought()` when there was none, `gnss_lost(s)` and `gnss_back()`, `receiver_on()`, and `epoch(fix)` for each epoch before
+    anything is made of it.
     """
 
     def __init__(self, gnss, settings, tag):
@@ -45,6 +57,11 @@ class Tracker:
         self._wake = Wake()
         self._ever = False
         self._lost = False
+        self._pause_ms = 0  # from the last whole search in vain, which ended at `_searched_at`, to the next
+        self._searched_at = 0
+        self._suspected = False
+        self._cn0 = 0  # the strongest signal of this search
+        self._stronger = 0  # would be a sign of sky
         self._epoch_began = ticks_ms()
         self.fixes = 0
         self.heard = 0  # bytes, modulo 2**30
@@ -58,6 +75,7 @@ class Tracker:
         """Begin or end tracking."""
         if on != self._following:
             self._following = on
+            self._pause_ms = 0
             self._wake.set()
 
     def ask(self, now=True):
@@ -68,6 +86,7 @@ class Tracker:
     async def run(self):
         """A fix each interval while following; never returns."""
         settings = self._settings
+        last_s = 0
         while True:
             while not self._following:
                 await self._wake.wait(FOREVER_MS)
@@ -76,7 +95,11 @@ class Tracker:
             if not await self._seek(timeout_s * 1000):
                 self._tag.sought()
             while self._following and not self._asked and not settings.every_fix:
-                rest = self._tag.fix_interval_s() * 1000 - ticks_diff(ticks_ms(), began)
+                interval_s = self._tag.fix_interval_s()
+                if interval_s < last_s:
+                    self._pause_ms = 0
+                last_s = interval_s
+                rest = interval_s * 1000 - ticks_diff(ticks_ms(), began)
                 if rest <= 0:
                     break
                 await self._wake.wait(rest)
@@ -102,31 +125,51 @@ class Tracker:
 
     async def _seek(self, timeout_ms):
         # Receiver on until there is a fix, the time is up, or tracking ends. False when the time was up.
-        self._good = 0
+        self._good = self._cn0 = 0
+        heard = self.heard
         if not self._gnss.is_on:
             self._receiver.forget()
             self._gnss.on()
             self._tag.receiver_on()
         self._seeking = True
         began = ticks_ms()
+        glances = self._lost and 0 <= ticks_diff(began, self._searched_at) < self._pause_ms
         while self._seeking and self._following:
             if self._asked:
                 # Whoever asks waits as long as for a first fix.
-                self._asked = False
+                self._asked = glances = False
                 began = ticks_ms()
                 timeout_ms = self._settings.first_fix_timeout_s * 1000
-            left = timeout_ms - ticks_diff(ticks_ms(), began)
-            if left <= 0:
+            left = (max(timeout_ms // 6, _GLANCE_MS) if glances else timeout_ms) - ticks_diff(ticks_ms(), began)
+            if left > 0:
+                await self._wake.wait(left)
+            elif glances and self._is_promising(heard):
+                glances = False
+            else:
                 break
-            await self._wake.wait(left)
         in_vain = self._seeking and self._following
-        if in_vain and not self._lost:
-            self._lost = True
-            self._tag.gnss_lost(timeout_ms // 1000)
+        if in_vain and not glances:
+            self._pause_ms = min(max(2 * self._pause_ms, _PAUSE_MS), _PAUSE_MAX_MS)
+            self._searched_at = ticks_ms()
+            self._stronger = self._cn0 + _STRONGER_DBHZ
+            if not self._lost:
+                self._lost = True
+                self._tag.gnss_lost(timeout_ms // 1000)
         self._seeking = False
         if not (self._settings.every_fix and self._following):
             self._gnss.off()
         return not in_vain
+
+    def _is_promising(self, heard):
+        # Whether to seek on after a glance. A suspicion, or a receiver without a word, has the searches of its first minutes:
+        # five, until the pause is at its longest.
+        if self._tag.suspects != self._suspected:
+            self._suspected = not self._suspected
+            if self._suspected:
+                self._pause_ms = 0
+        if self._cn0 >= self._stronger:
+            return True
+        return (self._suspected or heard == self.heard) and self._pause_ms < _PAUSE_MAX_MS
 
     def _on_epoch(self, fix):
         every = self._settings.every_fix
@@ -136,6 +179,8 @@ class Tracker:
                 self._take(fix)
             return
         self._tag.epoch(fix)
+        if fix.heard >= _SIGNALS:
+            self._cn0 = max(self._cn0, fix.cn0_max)
         if not self._seeking or not is_plausible(fix):
             return
         self._take_time(fix)

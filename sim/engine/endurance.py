@@ -2,8 +2,10 @@
 
 Each function gives an `Endurance`: the figure, and the assumptions that it stands on, to be printed beside it. Hours beyond those
 simulated are taken to be like them. Nothing is charged meanwhile, and the tag's policy is the product's own but for what is said.
+`python -m sim.engine.endurance [NAME]...` prints all of them, or those whose names begin so.
 """
 
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -134,10 +136,15 @@ def _lines(assumed: str, battery: Battery, spent: Mapping[str, int], mean_ma: Ma
     return out
 
 
-FIGURES: tuple[Callable[[], Endurance], ...] = (tag_hours_open_sky_60s, tag_days_home_14h, hmu_hours_on_battery)
+FIGURES: dict[str, Callable[[], Endurance]] = {
+    "tag.hours_open_sky_60s": tag_hours_open_sky_60s,
+    "tag.days_home_14h": tag_days_home_14h,
+    "hmu.hours_on_battery": hmu_hours_on_battery,
+}
 
 
 if __name__ == "__main__":
-    for figure in FIGURES:
-        found = figure()
-        print(f"{found.name} {found.value:.1f} {found.unit}", *found.lines, sep="\n    ")
+    for name, figure in FIGURES.items():
+        if name.startswith(tuple(sys.argv[1:]) or ""):
+            found = figure()
+            print(f"{name} {found.value:.1f} {found.unit}", *found.lines, sep="\n    ", flush=True)

@@ -1,9 +1,13 @@
 """SIMCom A7670 (LTE Cat-1) as an IP link by PPP: power key, a short AT dialogue, then `network.PPP` on the same UART.
 
 AT commands and timings: SIMCom A7600 Series AT Command Manual V1.09; power key: A7670 Hardware Design V1.04 section 3.2.
+Sleep: with AT+CSCLK=1 the modem sleeps while DTR is high and nothing is under way; it stays registered and connected, but its
+UART is deaf until DTR is low again. Unmeasured: that what comes in meanwhile is kept for us (if not, TCP sends it again), how
+soon it sleeps, and that it does so with nothing on its USB port, which keeps it awake.
 """
 
 import asyncio
+import time
 
 import network
 
@@ -11,15 +15,17 @@ _POWER_KEY_ON_MS = 100
 _POWER_KEY_OFF_MS = 2600
 _REGISTER_S = 90
 _LINK_S = 30
+_UART_MS = 50  # from DTR low to a UART that hears (40 ms for a SIM802, SIM802 Hardware Design; unmeasured here)
 
 
 class Modem:
     """`await up()` until there is a link, `await down()` to power it off. One caller at a time."""
 
-    def __init__(self, uart, power_key, apn):
+    def __init__(self, uart, power_key, dtr, apn):
         self._uart = uart
         self._reader = asyncio.StreamReader(uart)
         self._power_key = power_key
+        self._dtr = dtr
         self._apn = apn
         self._ppp = network.PPP(uart)
         self._powered = False
@@ -28,6 +34,13 @@ class Modem:
 
     def is_up(self):
         return self._powered and self._ppp.isconnected()
+
+    def rest(self, on):
+        """Let it sleep while nothing is sent, with its connection; or wake it, which must be done before anything is sent."""
+        if self._powered:
+            self._dtr.value(on)
+            if not on:
+                time.sleep_ms(_UART_MS)
 
     async def up(self):
         """Power up, register, dial. True when the link is there; False leaves the modem off."""
@@ -63,6 +76,7 @@ class Modem:
             return False
         if not await self._command(b"AT+CPIN?\r", 5000):
             return False
+        await self._command(b"AT+CSCLK=1\r", 1000)  # it may sleep; one that cannot goes on awake
         if not await self._command(b'AT+CGDCONT=1,"IP","%s"\r' % self._apn, 5000):
             return False
         for _ in range(_REGISTER_S // 2):

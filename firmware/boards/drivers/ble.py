@@ -9,10 +9,15 @@ import asyncio
 import bluetooth
 
 from ...core.frame import SIZE, find_frame
+from ...core.port import const
 
 _IRQ_SCAN_RESULT = 5
 _IRQ_SCAN_DONE = 6
 _RING = 16
+# Listening for a part of the time: the gap of 20 ms is shorter than the 30 ms between two advertisements of a frame (core/radio),
+# so that of the three or four no two in a row are lost to it.
+_SPARE_INTERVAL_US = const(80_000)
+_SPARE_WINDOW_US = const(60_000)
 _SLOT = SIZE + 1  # RSSI as a biased byte, then the frame
 
 
@@ -45,9 +50,12 @@ class Ble:
         self._showing = False
         self._ble.gap_advertise(None)  # pyright: ignore[reportArgumentType]: None stops it
 
-    def listen(self, duration_ms):
-        """Listen all of the time for `duration_ms`; 0: for ever."""
-        self._ble.gap_scan(duration_ms, 30_000, 30_000, False)
+    def listen(self, duration_ms, spare=False):
+        """Listen all of the time for `duration_ms`; 0: for ever. `spare`: for three quarters of the time."""
+        if spare:
+            self._ble.gap_scan(duration_ms, _SPARE_INTERVAL_US, _SPARE_WINDOW_US, False)
+        else:
+            self._ble.gap_scan(duration_ms, 30_000, 30_000, False)
         self.listening = True  # after it: what it ends of an earlier scan is told by interrupt
 
     def deaf(self):

@@ -1,6 +1,6 @@
 """Ankle tag on a LilyGO T-A7670 with L76K: ESP32 (WROVER-E), A7670E modem, L76K receiver, one 18650 cell.
 
-Pins 4, 12, 19, 21, 22, 26, 27 and 35 are wired on the board (LilyGO T-A7670 schematic V1.1). The strap loop, the motion
+Pins 4, 12, 19, 21, 22, 25, 26, 27 and 35 are wired on the board (LilyGO T-A7670 schematic V1.1). The strap loop, the motion
 sensor's interrupt, the vibration motor, the case switch and the charger's sense line hang on free pins:
 
     strap      32  conductive loop in the strap to ground; the internal pull-up makes a cut loop read 1
@@ -21,7 +21,7 @@ from ..drivers.ble import Ble
 from ..drivers.l76k import BAUD, RX_BUFFER, Gnss
 
 BOARD_POWER = 12  # high keeps the modem's supply on when running from the cell
-MODEM_TX, MODEM_RX, MODEM_POWER_KEY = 26, 27, 4
+MODEM_TX, MODEM_RX, MODEM_POWER_KEY, MODEM_DTR = 26, 27, 4, 25
 GNSS_TX, GNSS_RX, GNSS_WAKEUP = 21, 22, 19
 BATTERY_ADC, BATTERY_DIVIDER = 35, 2
 STRAP, MOTION, VIBRATION, CHARGER, CASE = 32, 34, 18, 39, 13
@@ -39,7 +39,8 @@ class Board:
         Pin(BOARD_POWER, Pin.OUT, value=1)
         self.gnss = Gnss(UART(2, BAUD, tx=GNSS_TX, rx=GNSS_RX, rxbuf=RX_BUFFER), Pin(GNSS_WAKEUP, Pin.OUT, value=0))
         modem_uart = UART(1, 115200, tx=MODEM_TX, rx=MODEM_RX, rxbuf=1024)
-        self.modem = Modem(modem_uart, Pin(MODEM_POWER_KEY, Pin.OUT, value=0), b"internet")
+        power_key, dtr = Pin(MODEM_POWER_KEY, Pin.OUT, value=0), Pin(MODEM_DTR, Pin.OUT, value=0)
+        self.modem = Modem(modem_uart, power_key, dtr, b"internet")
         self.ble = Ble()
         self.battery = Battery(BATTERY_ADC, BATTERY_DIVIDER)
         self._strap = Pin(STRAP, Pin.IN, Pin.PULL_UP)
@@ -75,9 +76,12 @@ class Board:
             pin.irq(handler, Pin.IRQ_RISING | Pin.IRQ_FALLING)
 
     def sleep(self, ms):
-        """Light sleep, until the time is over, the strap changes or the wearer begins to move."""
+        """Light sleep, until the time is over, the strap changes or the wearer begins to move. The modem rests as long: what it
+        holds for us is fetched each time that the processor wakes, which the radio's rounds see to."""
         self._arm()
+        self.modem.rest(True)
         machine.lightsleep(ms)
+        self.modem.rest(False)
 
     def deep_sleep(self, ms):
         """Never returns: the device starts again after that time, or when the strap changes."""

@@ -137,6 +137,41 @@ print([whole(one) for one in wearers])
     assert int(lines[0]) <= 15_000 and lines[1] == "[True, True, True]"
 
 
+@pytest.mark.parametrize("loss", [0, 600])
+def test_on_its_battery_a_home_unit_listens_less_and_misses_nobody(loss: int):
+    """Two hours without mains: every wearer is at home all the time, told with the mains lost and back, and so are cut straps."""
+    lines = lived(
+        """
+begin()
+await until(all_home, 900_000)
+await until(all_told, 60_000)
+print(unit.ble._ble.share)
+unit.has_mains = False
+await asyncio.sleep_ms(11_000)
+print(unit.ble._ble.share)
+worst = 0
+for i in range(8):
+    await asyncio.sleep_ms(900_000 + 777 * i)
+    for one in wearers:
+        one.recorder.event(record.STRAP_CUT)
+    worst = max(worst, await until(all_told, 120_000))
+print(presence(), [whole(one) for one in wearers], [len(one.changes) for one in wearers])
+wearers[1].ble._ble.away = True
+await asyncio.sleep_ms(400_000)
+print(presence())
+unit.has_mains = True
+await asyncio.sleep_ms(11_000)
+print(unit.ble._ble.share)
+print(worst)
+""",
+        loss=loss,
+    )
+    assert lines[:2] == ["100", "75"]
+    assert lines[2] == "[[1], [1], [1]] [True, True, True] [1, 1, 1]"
+    assert lines[3] == "[[1], [1, 2], [1]]" and lines[4] == "100"
+    assert int(lines[5]) <= (10_000 if not loss else 60_000)
+
+
 def test_a_deaf_radio_is_never_told_as_an_absence():
     """The stack ends the scan and takes no other for half an hour; then it hears again."""
     lines = lived(
@@ -145,7 +180,7 @@ begin()
 await until(all_home, 900_000)
 await until(all_told, 60_000)
 real = unit.ble.listen
-def broken(ms):
+def broken(ms, spare=False):
     raise OSError(19)
 unit.ble.listen = broken
 unit.ble._ble.gap_scan(None)

@@ -35,7 +35,7 @@ class Air:
         if sender.away:
             return
         for radio in self.radios:
-            if radio is not sender and radio.scanning and not radio.away and self.chance() >= self.loss:
+            if radio is not sender and radio.hears and not radio.away and self.chance() >= self.loss:
                 radio.handler(_IRQ_SCAN_RESULT, (0, b"\x02" * 6, 3, self.rssi, memoryview(data)))
 
 
@@ -47,6 +47,8 @@ class BLE:
         self.scanning = False
         self.away = False  # out of reach of all others
         self.handler = None
+        self._since = 0
+        self._scan = (1, 1)  # interval and window, ms
         self._data = None
         self._interval = 0
         self._repeat = self._say
@@ -74,8 +76,19 @@ class BLE:
     def gap_scan(self, duration_ms, interval_us=0, window_us=0, active=False):
         _hw.cancel_call(self._end)
         self.scanning = duration_ms is not None
+        self._since = _hw.now
+        self._scan = (interval_us // 1000, window_us // 1000)
         if duration_ms:
             _hw.call_at(_hw.now + duration_ms, self._end)
+
+    @property
+    def share(self):
+        """Of the time, in percent, that it listens for."""
+        return 100 * self._scan[1] // self._scan[0] if self.scanning else 0
+
+    @property
+    def hears(self):
+        return self.scanning and (_hw.now - self._since) % self._scan[0] < self._scan[1]
 
     def _done(self):
         self.scanning = False
