@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sim.engine.circuit.cell import Cell
+from sim.engine.circuit.tag import TagCircuit
 from sim.engine.folder import RunFolder
 from sim.engine.run import Options, Run
 from sim.scenario import Scenario
@@ -48,17 +49,22 @@ def tag_hours_open_sky_60s() -> Endurance:
 
 
 def tag_days_home_14h() -> Endurance:
-    """A wearer at home 14 hours a day, at work indoors with a walk at noon: one whole day."""
+    """A wearer at home 14 hours a day, at work indoors and on his feet, with a walk at noon: one whole day."""
     days = [
         {"name": "to work", "leave": "08:00", "to": "Westgate Print Works", "by": "bus"},
         {"name": "lunch", "leave": "12:05", "to": "Priory Gardens"},
         {"name": "back", "leave": "12:40", "to": "Westgate Print Works"},
         {"name": "home", "leave": "17:35", "to": "home", "by": "bus"},
     ]
-    scenario = _scenario("14 hours at home", days, "2026-06-01T05:00:00")
+    on_his_feet = [
+        {"kind": "motion_stuck", "how": "moving", "from": begin, "until": end}
+        for begin, end in (("08:30", "12:05"), ("12:50", "17:35"))
+    ]
+    scenario = _scenario("14 hours at home", days, "2026-06-01T05:00:00", faults=on_his_feet)
     return _measure(
         "tag.days_home_14h", scenario, "tag-000001", TAG, HOUR_MS, 25 * HOUR_MS, "days", 1 / 24,
-        "at home 18:00 to 08:00 with its home unit, on the bus and on foot 2 h, at work indoors 8 h; 24 h simulated",
+        "at home 18:00 to 08:00 with its home unit, on the bus and on foot 2 h, at work indoors 8 h, moving all the time; "
+        "24 h simulated",
         {"fix_interval_s": 60},
     )  # fmt: skip
 
@@ -73,7 +79,9 @@ def hmu_hours_on_battery() -> Endurance:
     )  # fmt: skip
 
 
-def _scenario(name: str, routine: list[dict], start: str, events: list[dict] | None = None) -> Scenario:
+def _scenario(
+    name: str, routine: list[dict], start: str, events: list[dict] | None = None, faults: list[dict] | None = None
+) -> Scenario:
     person = {
         "id": "rowan",
         "name": "Rowan Ashdown",
@@ -84,7 +92,14 @@ def _scenario(name: str, routine: list[dict], start: str, events: list[dict] | N
         "routine": routine,
         "events": events or [],
     }
-    file = {"name": name, "start": datetime.fromisoformat(start), "timezone": "Europe/London", "until": "48h", "people": [person]}
+    file = {
+        "name": name,
+        "start": datetime.fromisoformat(start),
+        "timezone": "Europe/London",
+        "until": "48h",
+        "people": [person],
+        "faults": faults or [],
+    }
     return Scenario(name, ScenarioFile.model_validate(file))
 
 
@@ -106,8 +121,12 @@ def _measure(
             before = _spent(run, device, from_ms)
             after = _spent(run, device, until_ms)
             crashes = [crash for each in run.kernel.devices for crash in each.crashes]
+            circuits = [run.kernel.circuit(each.name) for each in run.kernel.devices]
+            unheard = sum(circuit.modem.unheard for circuit in circuits if isinstance(circuit, TagCircuit))
     if crashes:
         raise RuntimeError(f"{name}: a device crashed, which is no endurance: {crashes[0]}")
+    if unheard:
+        raise RuntimeError(f"{name}: something was said to a sleeping modem {unheard} times, which loses it")
     spent = {state: ms - before.get(state, 0) for state, ms in after.items()}
     hours = lasts_hours(battery, spent, until_ms - from_ms)
     period_h = (until_ms - from_ms) / HOUR_MS

@@ -1,6 +1,7 @@
 """An A7670 modem on a UART with a power key: answers the AT commands of our driver, registers, and carries PPP.
 
-With AT+CSCLK=1 it sleeps while DTR is high and nothing is sent: registered, connected, and its UART deaf.
+With AT+CSCLK=1 it sleeps while DTR is high and nothing is sent: registered, connected, and its UART deaf, still for `UART_MS`
+after DTR is low. What is said to it then is counted in `unheard`; the engine carries it all the same, as TCP would in the end.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ _ANSWER_MS = 20
 _PPP_MS = 1_500  # LCP, authentication and IPCP (our judgement)
 _KEY_ON_MS = 50
 _KEY_OFF_MS = 2_500
+UART_MS = 40  # SIM802 Hardware Design, "Wake up from sleep mode"; the A7670's is unmeasured
 
 
 class ModemChip:
@@ -38,6 +40,8 @@ class ModemChip:
         self._dead = dead
         self._may_sleep = False
         self._dtr = False
+        self._deaf_until_ms = 0
+        self.unheard = 0  # times that something was said to a UART that sleeps
         self._connected_until_ms = 0
         self._pressed_ms = -1
         self._on_since_ms = -1
@@ -72,14 +76,24 @@ class ModemChip:
 
     def dtr(self, t_ms: int, high: bool) -> None:
         """The pin that lets it sleep, or wakes it."""
+        if self._dtr and not high and self._may_sleep:
+            self._deaf_until_ms = t_ms + UART_MS
         self._dtr = high
-        if self.is_on and self._cell.state("modem") in ("idle", "sleep"):
+        if not self.is_on:
+            return
+        self._cell.settle(t_ms)
+        state = self._cell.state("modem")
+        if state in ("idle", "sleep"):
             self._cell.set(t_ms, "modem", self._rest())
+        elif state == "connected":
+            self._cell.set(t_ms, "modem", state)
+            self._cell.plan(self._connected_until_ms, "modem", self._rest())
 
     def sent(self, t_ms: int, n: int) -> None:
         """n bytes went out by its connection."""
         if not self.is_on:
             return
+        self.unheard += self._is_deaf(t_ms)
         burst_ms = MODEM_BURST_MS if t_ms >= self._connected_until_ms else 0
         self._cell.add(t_ms, "modem.transmitting", burst_ms + 8000 * n // MODEM_UPLINK_BPS)
         self._connected(t_ms)
@@ -89,6 +103,9 @@ class ModemChip:
         self._cell.set(t_ms, "modem", "connected")
         self._cell.plan(self._connected_until_ms, "modem", self._rest())
 
+    def _is_deaf(self, t_ms: int) -> bool:
+        return self._may_sleep and (self._dtr or t_ms < self._deaf_until_ms)
+
     def _rest(self) -> str:
         return "sleep" if self._may_sleep and self._dtr else "idle"
 
@@ -96,8 +113,9 @@ class ModemChip:
         """The device wrote to the modem's UART."""
         if not self.is_on or t_ms < self._on_since_ms + _BOOT_MS or self._dead(t_ms):
             return
-        if self._may_sleep and self._dtr and not self._data_mode:
-            return  # its UART sleeps
+        if self._is_deaf(t_ms):
+            self.unheard += 1
+            return
         self._line += data
         while b"\r" in self._line:
             line, _, self._line = self._line.partition(b"\r")

@@ -123,6 +123,35 @@ def test_a_modem_answers_its_drivers_dialogue_once_it_has_booted_and_registered(
     assert not modem.is_on
 
 
+def test_a_modem_sleeps_while_it_may_and_hears_nothing_until_a_little_after_it_is_woken():
+    device, cell = standing(), Cell(energy.TAG, 1.0)
+    modem = ModemChip(device, 1, lambda t_ms: True, lambda t_ms: 0, cell)
+    modem.power_key(0, True)
+    modem.power_key(100, False)
+    modem.written(9000, b"AT+CEREG?\r")
+    modem.dtr(10_000, True)
+    cell.settle(10_500)
+    assert cell.state("modem") == "idle", "it has not been told that it may"
+    modem.dtr(11_000, False)
+    modem.written(12_000, b"AT+CSCLK=1\r")
+    modem.dtr(13_000, True)
+    answers = len(inbox(device))
+    modem.written(14_000, b"AT\r")
+    modem.dtr(15_000, False)
+    modem.written(15_030, b"AT\r")
+    assert modem.unheard == 2 and len(inbox(device)) == answers
+    modem.written(15_040, b"AT\r")
+    assert modem.unheard == 2 and len(inbox(device)) == answers + 1
+    modem.sent(16_000, 100)
+    modem.dtr(17_000, True)
+    cell.settle(25_900)
+    assert cell.state("modem") == "connected", "the network keeps the connection, asleep or not"
+    cell.settle(26_100)
+    assert cell.state("modem") == "sleep" and modem.unheard == 2
+    modem.sent(30_000, 100)
+    assert modem.unheard == 3
+
+
 def test_a_command_in_pieces_is_one_command():
     device = standing()
     modem = ModemChip(device, 1, lambda t_ms: True, lambda t_ms: 0, Cell(energy.TAG, 1.0))
