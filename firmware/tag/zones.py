@@ -6,7 +6,8 @@ no exception, whatever the map's bytes: a malformed map is refused whole; 0 byte
 of unknown is wider by that.
 
 The map (its layout: bridge/orders/zonemap.py) is read in place; one of 0 bytes has no zones. In RAM are the boxes and the state,
-36 bytes a zone, and one buffer for the points of one zone.
+36 bytes a zone, and one buffer for the points of one zone; room for the largest map is taken once, at the start, for a heap that
+has lived for a week has no such pieces left.
 
 A change is told after `confirm` points of the zone that say so, or by the second when `dwell_s` has passed since the first
 (0: points alone count). This holds for the first state after a start as well. A point on the old side begins anew; an unknown
@@ -49,6 +50,7 @@ except (SyntaxError, ValueError):  # an interpreter without machine code
     from ._zones_plain import *  # type: ignore  # noqa: F403
 
 _ENDED = const(0x7FFFFFFE)
+_POINTS_MAX = const(64)
 
 
 def _open(read, start, size, s):
@@ -80,14 +82,14 @@ def refusal(read, start, size):
     n_intervals = s[0]
     intervals = MAP_SIZE + s[4] * HEAD_SIZE
     head, words = buffers(HEAD_SIZE // 4)
+    room, corners = buffers(2 * _POINTS_MAX)
     pair = bytearray(INTERVAL_SIZE)
     for i in range(s[4]):
         read(start + MAP_SIZE + i * HEAD_SIZE, head)
         n = admit(s, FIRST, words, intervals + n_intervals * INTERVAL_SIZE, n_intervals)
         if not n:
             return "zone %d" % i
-        points, corners = buffers(n)
-        read(start + (s[FIRST + 4] & 0xFFFF), points)
+        read(start + (s[FIRST + 4] & 0xFFFF), memoryview(room)[: 4 * n])
         scale(s, corners, corners, 0)
         if not encloses(s, FIRST, corners):
             return "points of zone %d" % i
@@ -111,26 +113,32 @@ class Zones:
     """
 
     def __init__(self, read, start, size, interval_s, near_m, dwell_s, on_change):
-        self.travel_dm = 0
         self._read = read
+        self._on_change = on_change
+        self._state = array("i", range(FIRST + ZONES_MAX * ROW))
+        self._room, self._points = buffers(2 * _POINTS_MAX)
+        self.load(start, size, interval_s, near_m, dwell_s)
+
+    def load(self, start, size, interval_s, near_m, dwell_s):
+        """Another map, and other settings. Nothing is known of its zones yet."""
+        self.travel_dm = 0
         self._start = start
         self._near_dm = near_m * 10
-        self._on_change = on_change
         self._wanted = 0
-        s = array("i", bytes(4 * FIRST))
-        self.refused = refusal(read, start, size) or _open(read, start, size, s)
-        n = 0 if self.refused else s[4]
+        s = self._state
+        self.refused = refusal(self._read, start, size)
+        for i in range(len(s)):
+            s[i] = 0
+        if not self.refused:
+            _open(self._read, start, size, s)
         n_intervals = s[0]
-        self._state = s = array("i", bytes(4 * (FIRST + n * ROW)))
-        s[4] = n
-        s[22] = size
         s[24] = interval_s
         s[25] = dwell_s
         head, words = buffers(HEAD_SIZE // 4)
-        for i in range(n):
-            read(start + MAP_SIZE + i * HEAD_SIZE, head)
+        for i in range(s[4]):
+            self._read(start + MAP_SIZE + i * HEAD_SIZE, head)
             s[23] = max(s[23], admit(s, FIRST + i * ROW, words, MAP_SIZE, n_intervals))
-        self._buf, self._points = buffers(s[23])
+        self._buf = memoryview(self._room)[: 4 * s[23]]
 
     def interval_s(self):
         """The fix interval wanted now; 0: the zones want none."""
