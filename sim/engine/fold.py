@@ -113,6 +113,8 @@ def fold(path: Path, names: Names | None = None) -> bytes:
     for edit in sorted(edits, key=lambda each: (each.line, each.start), reverse=True):
         line = lines[edit.line - 1]
         lines[edit.line - 1] = line[: edit.start] + edit.text + line[edit.end :]
+    for first, last in names.unused.get(path, ()) if names is not None else ():
+        lines[first - 1 : last] = [b""] * (last - first + 1)
     return b"\n".join(lines)
 
 

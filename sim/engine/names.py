@@ -2,6 +2,7 @@
 
 MicroPython keeps each name of a parameter and of an attribute once in a table that lives in the heap: some 25 bytes a name. So
 in what a device is given
+- functions, classes and methods whose name stands nowhere else are left out: hosts and tests use them;
 - parameters are called by their place (`_0`, `_1`, …), unless a call somewhere names them;
 - private attributes and methods that are reached by `self` alone are numbered within their module, with another letter where a
   class derives from one of another module; those that both of them use keep their name.
@@ -19,16 +20,19 @@ _BINDERS = (*_FUNCTIONS, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorE
 
 @dataclass
 class Names:
-    """What `survey` found out: which parameters keep their names, and the new name of each private attribute of a module."""
+    """What `survey` found out: which parameters keep their names, the new name of each private attribute of a module, and the
+    functions, classes and methods that nobody on a device asks for."""
 
     keywords: set[str] = field(default_factory=set)
     attributes: dict[Path, dict[str, str]] = field(default_factory=dict)
+    unused: dict[Path, list[tuple[int, int]]] = field(default_factory=dict)  # first and last line
 
 
 def survey(paths: Iterable[Path]) -> Names:
     """Look through all modules that a device may carry."""
     names = Names()
     trees = {path: ast.parse(path.read_bytes()) for path in paths}
+    names.unused = _unused(trees)
     by_self: dict[str, set[Path]] = {}
     fixed: set[str] = set()
     for path, tree in trees.items():
@@ -64,6 +68,43 @@ def survey(paths: Iterable[Path]) -> Names:
         letter = "abcdefgh"[len(bases[path])]
         names.attributes[path] = {name: f"_{letter}{number}" for number, name in enumerate(own)}
     return names
+
+
+def _unused(trees: dict[Path, ast.Module]) -> dict[Path, list[tuple[int, int]]]:
+    """Functions and classes of modules, and methods, whose name stands nowhere else: what hosts and tests use of a module."""
+    gone: set[int] = set()
+    found: dict[Path, list[tuple[int, int]]] = {}
+    while True:
+        asked = {name for tree in trees.values() for name in _asked(tree, gone)}
+        more = []
+        for path, tree in trees.items():
+            classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+            for node in [*tree.body, *(each for owner in classes if id(owner) not in gone for each in owner.body)]:
+                if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or id(node) in gone:
+                    continue
+                if node.name not in asked and not node.name.startswith("__"):
+                    more.append(node)
+                    first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+                    found.setdefault(path, []).append((first, node.end_lineno or first))
+        if not more:
+            return found
+        gone.update(id(node) for node in more)
+
+
+def _asked(node: ast.AST, gone: set[int]) -> Iterator[str]:
+    """Every name that a module reads, imports, or has in a string, but for those in what is left out."""
+    if id(node) in gone:
+        return
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        yield node.attr
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.ImportFrom):
+        yield from (alias.name for alias in node.names)
+    for child in ast.iter_child_nodes(node):
+        yield from _asked(child, gone)
 
 
 def _is_private(name: str) -> bool:
