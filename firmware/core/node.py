@@ -15,7 +15,6 @@ from .journal import Journal
 from .lease import Lease
 from .orders import Orders
 from .port import MICROPYTHON, const, ticks_ms
-from .provision import Provision
 from .recorder import Recorder
 from .seal import Ccm
 from .slots import Slots
@@ -44,6 +43,7 @@ class Node:
 
     def __init__(self, board):
         from . import ident, obey
+        from .provision import Provision
 
         store = board.store
         self._provision = provision = Provision(store.blob("provision", _PROVISION_MAX))

@@ -159,15 +159,3 @@ class Slots:
         self.size = size
         self.number = number
         return True
-
-
-class Part:
-    """What follows `at` in a blob of `size` bytes that `read(offset, buf)` reads: `size` and `readinto` of it alone."""
-
-    def __init__(self, read, at, size):
-        self.size = size - at
-        self._read = read
-        self._at = at
-
-    def readinto(self, offset, buf):
-        self._read(self._at + offset, buf)
