@@ -29,7 +29,7 @@ def advance(state: State, since_ms: int, to_ms: int, known: State, conditions: C
     found: list[Finding] = []
     for curfew in conditions.curfews:
         here = state.get(curfew.key) or _before(curfew.window_after(since_ms))  # a condition that is new
-        while (moment := _moment(here, since_ms)) < to_ms:
+        while (moment := _moment(curfew, here, since_ms)) < to_ms:
             # Before anybody has ever said where he is, the devices are still being fitted: that is no finding.
             value = presence.supported(known, moment) if "value" in known else None
             here, findings = _at(curfew, here, moment, value)
@@ -76,7 +76,7 @@ def _is_open_now(here: State) -> bool:
     return here["open"] is not None and here["open"]["window_ms"] == here["window"][0]
 
 
-def _moment(here: State, since_ms: int) -> int:
+def _moment(curfew: Curfew, here: State, since_ms: int) -> int:
     """When the clock next matters to this curfew."""
     start_ms, end_ms, due_ms = here["window"]
     if here["phase"] == BEFORE:
@@ -84,7 +84,7 @@ def _moment(here: State, since_ms: int) -> int:
     if here["phase"] == GRACE:
         return min(max(due_ms, start_ms), end_ms)
     if here["left_ms"] is not None and not _is_open_now(here):
-        return min(here["left_ms"] + due_ms - start_ms, end_ms)
+        return min(here["left_ms"] + curfew.grace_ms, end_ms)
     return end_ms
 
 
