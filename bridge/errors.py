@@ -14,4 +14,5 @@ class ConfigError(Exception):
 
 def _short(value: object, limit: int = 80) -> str:
     text = repr(value)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    # Of a long path the end says most, of anything else the beginning.
+    return text if len(text) <= limit else text[: limit // 2] + "…" + text[1 - limit + limit // 2 :]

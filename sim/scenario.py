@@ -74,6 +74,10 @@ class Scenario:
         self.until_ms = parse_duration(file.until)
         self.policy = file.policy
 
+    def fitted_utc_ms(self, device: str) -> int:
+        """As of when the bench gives a device its lease and configuration."""
+        return self.start_utc_ms
+
     def moment_ms(self, text: str) -> int:
         """Virtual ms of "14:20" or "day 2 07:15". ValueError for anything else."""
         day, second = parse_moment(text)

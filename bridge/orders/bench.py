@@ -14,7 +14,7 @@ from .scheme import SchemeView
 def wanted(engine: Engine, name: str, now_ms: int) -> dict[int, bytes]:
     """ORDER_LEASE and ORDER_CONFIG with their payloads: a tag that is worn has both, a home unit the config.
 
-    ConfigError when the device is not in the store, ValueError when its zones fit no tag.
+    ConfigError when the device is not in the store. One whose zones fit no tag has no config, as the bridge has none for it.
     """
     scheme = SchemeView()
     with engine.begin() as connection:
@@ -26,9 +26,8 @@ def wanted(engine: Engine, name: str, now_ms: int) -> dict[int, bytes]:
         if lease is not None:
             found[message.ORDER_LEASE] = lease_payload(*lease)
     config = scheme.config(device_id, now_ms)
-    if config is None:
-        raise ValueError(f"{name}: {scheme.faults[device_id]}")
-    found[message.ORDER_CONFIG] = config
+    if config is not None:
+        found[message.ORDER_CONFIG] = config
     return found
 
 

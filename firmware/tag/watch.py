@@ -12,6 +12,7 @@ class Watch:
     """`tell(code, value_a, value_b)` records what is found."""
 
     def __init__(self, settings, moving, now, tell):
+        self._settings = settings
         self.motion = Motion(moving, now)
         self._blocked = Blocked(self.motion, now)
         self._jump = Jump()
@@ -38,9 +39,11 @@ class Watch:
         self._found(blocked.epoch(fix.cn0_max, fix.heard, fix.in_view, fix.speed_cms, now), blocked)
 
     def accepts(self, fix, now):
-        """Each plausible fix that is to be recorded. Whether it may be."""
+        """Each fix that is to be recorded. Whether it may be: with `every_fix`, always, plausible or not."""
         self._had_contact = True
         self._health.fixed()
+        if self._settings.every_fix:
+            return True
         accepted = self._jump.accepts(fix.pos, fix.radius_dm, now)
         self._found(self._spoof.fix(fix.pos, fix.radius_dm, fix.speed_cms, now), self._spoof)
         return accepted

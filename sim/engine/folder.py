@@ -8,6 +8,7 @@ devices/<name>/                               flash, settings store and console 
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from bridge import keys
 from bridge.broker.authority import Authority
 from bridge.broker.process import Tls
 from bridge.broker.users import BRIDGE, User, bridge_user, device_user
+from firmware.core import message
 from firmware.core.blockdev import FileDevice
 from firmware.core.ident import parse_device_name
 from firmware.core.lease import Lease
@@ -94,13 +96,11 @@ class RunFolder:
         slot: int,
         port: int,
         policy: dict,
-        lease: bytes | None = None,
-        config: bytes | None = None,
-        number: int = 1,
+        given: Mapping[int, tuple[int, bytes]] | None = None,
     ) -> Path:
         """Make a device's folder with its settings store filled, as provisioning on the bench does. The folder's path.
 
-        `lease` and `config` are the payloads of orders that the bench gives it under `number`.
+        `given`: of the orders that the bench carries out by hand, the kind, number and payload.
         """
         device = parse_device_name(name)
         household = parse_device_name(home_unit) if home_unit else device
@@ -126,9 +126,11 @@ class RunFolder:
             store.keep_blob("ca", self.authority.certificate_der)
             store.keep_blob("cert", identity.certificate_der)
             store.keep_blob("cert_key", identity.key_der)
-        if lease is not None:
-            Lease(store).take(number, lease)
-        if config is not None:
+        given = given or {}
+        if lease := given.get(message.ORDER_LEASE):
+            Lease(store).take(*lease)
+        if order := given.get(message.ORDER_CONFIG):
+            number, config = order
             device_file = FileDevice(str(folder / "config.flash"), 32)
             slots = Slots(device_file)
             if not (slots.mount() and slots.begin(len(config)) and slots.write(0, config) and slots.keep(number, len(config))):

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from bridge.store.opening import open_store
 from firmware.core.ident import parse_device_name
 from sim.engine.air import Air
-from sim.engine.bench import Given, equip
+from sim.engine.bench import equip
 from sim.engine.circuit.tag import TagCircuit
 from sim.engine.circuit.unit import UnitCircuit
 from sim.engine.device import Device
@@ -124,19 +124,17 @@ class Run:
         self.zygote = Zygote(image)
         self.kernel = Kernel(selector, self.zygote, self.air, self.network)
         devices = []
-        given = equip(folder.store, world.start_utc_ms, self._policy)
+        given = equip(folder.store, tags + units, self.scenario.fitted_utc_ms, self._policy)
         for wearer in world.wearers.values():
             unit = wearer.home_unit
             slot = world.household(unit).index(wearer) if unit else 0
             partners = [unit] if unit else []
-            mine = given.get(wearer.tag, Given())
-            path = folder.provision(wearer.tag, unit, partners, slot, broker.port, self._policy, *mine)
+            path = folder.provision(wearer.tag, unit, partners, slot, broker.port, self._policy, given[wearer.tag])
             device = self._boot(wearer.tag, path, "firmware.tag")
             devices.append((device, self._make_tag(device, world)))
             if unit and not slot:
                 partners = [member.tag for member in world.household(unit)]
-                mine = given.get(unit, Given())
-                path = folder.provision(unit, unit, partners, 0, broker.port, self._policy, *mine)
+                path = folder.provision(unit, unit, partners, 0, broker.port, self._policy, given[unit])
                 device = self._boot(unit, path, "firmware.hmu")
                 devices.append((device, UnitCircuit(device, world)))
         self.air.join([device for device, _ in devices], lambda device: device.name in world.home_units)

@@ -1,4 +1,4 @@
-"""A tag's circuit with a replayed receiver on its GNSS port. The rest of it is the tag's own, worn by somebody who stands still.
+"""A tag's circuit with a replayed receiver on its GNSS port. The rest of it is the tag's own.
 
 A receiver that the firmware puts to sleep says nothing while the recording goes on: what it would have said then is lost, as it
 was for the one who slept. With `every_fix` it never sleeps.
@@ -7,7 +7,7 @@ was for the one who slept. With `every_fix` it never sleeps.
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from sim.engine.circuit.tag import GNSS_UART
+from sim.engine.circuit.tag import GNSS_UART, TagCircuit
 from sim.engine.device import Device
 from sim.silicon import _channels as ch
 
@@ -144,3 +144,10 @@ class LivePlayer(_Player):
 
 
 Player = LogPlayer | LivePlayer
+
+
+class ReplayCircuit(TagCircuit):
+    """Its motion input is always on: what the receiver says is not held against it."""
+
+    def _motion(self, from_ms: int, until_ms: int) -> Iterator[tuple[int, int]]:
+        yield from_ms, 1

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from bridge.errors import ConfigError
 
 MAX_STEP_MS = 60_000
+EARLIEST = datetime(2024, 1, 1, tzinfo=UTC)
 BYTES_PER_MS = 11.52  # 115200 baud: what a log takes at most to go out, and what the tag's UART buffer stands
 _DEFAULT_STEP_MS = 1_000
 _DAY_MS = 86_400_000
@@ -48,16 +49,15 @@ class Log:
         last = self.epochs[-1]
         self.duration_ms = last.at_ms + _takes_ms(last.end - last.start)
 
-    def first_date(self) -> datetime | None:
-        """Of its first RMC with a fix."""
+    def dates(self) -> Iterator[datetime]:
+        """Of its RMC with a fix, in order."""
         for found in _EPOCH.finditer(self.data):
             fields = found[2].split(b",")
             if found[1].endswith(b"RMC") and len(fields) > 8 and fields[1] == b"A" and _is_sound(found):
                 try:
-                    return datetime.strptime((fields[8] + fields[0][:6]).decode("ascii"), "%d%m%y%H%M%S").replace(tzinfo=UTC)
+                    yield datetime.strptime((fields[8] + fields[0][:6]).decode("ascii"), "%d%m%y%H%M%S").replace(tzinfo=UTC)
                 except ValueError:
                     continue
-        return None
 
 
 def _is_sound(found: re.Match[bytes]) -> bool:
@@ -104,9 +104,13 @@ def _step_ms(before_ms: int | None, after_ms: int | None) -> int:
     return step_ms if 0 < step_ms <= MAX_STEP_MS else _DEFAULT_STEP_MS
 
 
+def is_plausible(moment: datetime) -> bool:
+    """As a tag sees it."""
+    return EARLIEST <= moment < datetime(2036, 1, 1, tzinfo=UTC)
+
+
 def plausible_start(moment: datetime | None) -> datetime:
     """When a run over a log begins: a while before its first date, or, when that is not to be believed, some fixed day."""
-    earliest = datetime(2024, 1, 1, tzinfo=UTC)
-    if moment is None or not earliest <= moment < datetime(2036, 1, 1, tzinfo=UTC):
-        return earliest
-    return max(earliest, moment - timedelta(seconds=1))
+    if moment is None or not is_plausible(moment):
+        return EARLIEST
+    return max(EARLIEST, moment - timedelta(seconds=1))

@@ -2,9 +2,10 @@
 
     bytes → UART → firmware → sealed records → broker → bridge → store → fixes
 
-The tags have no home unit, always have coverage, and are worn by people who stand still in a place that matters to nobody. Same
-log, same records. A log is over when its last epoch has had time to close, a live receiver when its port is; then the run ends as
-soon as everything made is stored.
+The tags have no home unit, always have coverage, and are worn by people in a place that matters to nobody; their motion input
+says all the time that they move, for nobody knows when those of the recording did. Each has a lease for the dates in its log,
+unless they span more than a year. Same log, same records. A log is over when its last epoch has had time to close, a live
+receiver when its port is; then the run ends as soon as everything made is stored.
 
 Policies: `every-fix` keeps the receiver on and records each valid epoch, whatever it says of date and accuracy; `normal` is the
 tag as it is worn: it wakes the receiver for a fix a minute, and takes none that it does not believe (a date before 2024 is not).
@@ -12,6 +13,7 @@ tag as it is worn: it wakes the receiver for a fix a minute, and takes none that
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bridge.errors import ConfigError
@@ -25,10 +27,10 @@ from sim.scenario import Scenario
 from sim.scenario_models import ScenarioFile
 from sim.world import World
 
-from .circuit import LivePlayer, LogPlayer, Player
+from .circuit import LivePlayer, LogPlayer, Player, ReplayCircuit
 from .fixes import StoredFix, stored_fixes, write_fixes
 from .live import LivePort
-from .log import Log, plausible_start
+from .log import Log, is_plausible, plausible_start
 from .source import Source
 
 EVERY_FIX = "every-fix"
@@ -63,8 +65,10 @@ class ReplayScenario(Scenario):
     """People who stand still, one for each source, under no conditions."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
-        dates = [source.first_date() for source in sources if isinstance(source, Log)]
-        start = plausible_start(min((date for date in dates if date is not None), default=None))
+        dates = [list(source.dates()) if isinstance(source, Log) else [datetime.now(UTC)] for source in sources]
+        start = plausible_start(min((date for each in dates for date in each[:1]), default=None))
+        last = [max(filter(is_plausible, each), default=start) for each in dates]
+        self._last_utc_ms = {tag_name(i): int(date.timestamp() * 1000) for i, date in enumerate(last, 1)}
         people = [
             {"id": f"replay-{i}", "name": Path(source.name).name or source.name, "tag": tag_name(i), "home": _HOME}
             for i, source in enumerate(sources, 1)
@@ -72,6 +76,10 @@ class ReplayScenario(Scenario):
         title = people[0]["name"] if len(people) == 1 else f"{len(people)} receivers"
         file = {"name": f"replay of {title}", "start": start.replace(tzinfo=None), "timezone": "UTC", "people": people}
         super().__init__("replay", ScenarioFile.model_validate(file))
+
+    def fitted_utc_ms(self, device: str) -> int:
+        """At the end of what is played: the lease that is given then reaches back for most of a year."""
+        return self._last_utc_ms[device]
 
     def to_scheme(self) -> dict:
         """Worn since ever, for a log is of any age, by somebody whose home is nobody's business."""
@@ -123,7 +131,7 @@ def run_replay(
             else:
                 player = LivePlayer(device, source, lambda moment: int((moment - run.began_at) * 1000))
             players.append(player)
-            return TagCircuit(device, world, player)
+            return ReplayCircuit(device, world, player)
 
         settings = POLICIES[policy] | {"report_interval_s": _WATCHED_REPORT_S if options.speed else _REPORT_S}
         run = Run(ReplayScenario(sources), folder, options, settings, make_tag)

@@ -15,13 +15,15 @@ from tests.brokers import wait_for
 from tests.firmware.core.receivers import Sight, needs_micropython, pynmea2_fixes, sentence
 from tests.sim.replay.test_receivers import E7, sight
 
+TODAY = time.strftime("%d%m%y", time.gmtime())  # a receiver's date decides whether the tag's lease holds
+
 
 def epoch(second: int) -> bytes:
     clock, where = f"1200{second:02d}.000", f"5043.{second:04d},N,00226.0000,W"
     return (
         sentence(f"GNGGA,{clock},{where},1,08,1.0,10.0,M,,M,,")
         + sentence("GPGSV,1,1,01,05,45,100,40")
-        + sentence(f"GNRMC,{clock},A,{where},0.0,0.0,010626,,,A")
+        + sentence(f"GNRMC,{clock},A,{where},0.0,0.0,{TODAY},,,A")
     )
 
 

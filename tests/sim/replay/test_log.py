@@ -65,9 +65,9 @@ def test_a_sentence_with_a_wrong_checksum_cuts_nothing():
 
 
 def test_the_run_begins_at_the_first_date_with_a_fix():
-    found = Log("x", GSV + sentence("GPRMC,120000,V,,,,,,,020626,,,N") + rmc("120001")).first_date()
-    assert found is not None and found.isoformat() == "2026-06-01T12:00:01+00:00"
-    assert Log("x", GSV).first_date() is None
+    found = Log("x", GSV + sentence("GPRMC,120000,V,,,,,,,020626,,,N") + rmc("120001")).dates()
+    assert [date.isoformat() for date in found] == ["2026-06-01T12:00:01+00:00"]
+    assert list(Log("x", GSV).dates()) == []
 
 
 @pytest.mark.parametrize(
