@@ -4,10 +4,13 @@ On the interpreter of a simulated device, with a device's heap and the modules c
     nmea.*      one second of a two-system receiver's sentences, fed again; bytes are `gc.mem_alloc`, collector off
     seal.*      32 records sealed as one message, and one record alone
     journal.*   records appended to a ring in RAM, sectors opened and erased on the way
+    tag.steady_bytes_per_fix    `tools.steady`
 In the simulator:
-    tag.*       what lives on a tag's heap after a collection, the most at any moment at which it hands over to the engine, in the
-                demonstration's first three hours (at home, and out), by the interpreter's own `gc`; 64-bit bytes are halved,
-                which is what a 32-bit word takes. The simulator's own modules, which no board carries, are in it.
+    tag.heap_*, hmu.heap_*  what lives on the heap after a collection, the most at any moment at which a device hands over to
+                the engine, in the demonstration's first three hours (at home, and out), by the interpreter's own `gc`; 64-bit
+                bytes are halved, which is what a 32-bit word takes. `peak`: less what the simulator's own modules held before
+                the application was imported, for no board carries them; `with_simulator`: all of it.
+    tag.hours_*, tag.days_*, hmu.hours_*    `sim.engine.endurance`, with what they assume; not with `quick`
     sim.*       the demonstration's day on `--speed max`, without a console; whose CPU it took: the engine's one process, the
                 devices', or the services' (broker and bridge)
 By itself:
@@ -27,22 +30,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import psutil
+
+from firmware.core import message, record
+from tools.steady import steady_bytes_per_fix
 
 if TYPE_CHECKING:
     from sim.engine.image import Image
     from sim.engine.run import Run
-
-if TYPE_CHECKING:
-    pass
 
 
 class Row(TypedDict):
     name: str
     value: float
     unit: str
+    assumes: NotRequired[list[str]]
 
 
 _HEAP = "128wK"
@@ -105,23 +109,28 @@ say("nmea.us_per_sentence", us(second, n) / SENTENCES)
 """
 )
 
+# The constants are the host's: a device's modules have theirs folded in.
 _SEAL_AND_JOURNAL = (
     _PRELUDE
+    + f"""
+HEADER, TAG_LENGTH, RECORDS = {message.HEADER}, {message.TAG_LENGTH}, {message.RECORDS}
+SIZE, MODE_GPS, STATUS = {record.SIZE}, {record.MODE_GPS}, {record.STATUS}
+"""
     + """
 from firmware.core import blockdev, journal, message, record, seal
 ccm = seal.Ccm(bytes(range(16)))
 def sealing(count):
-    buf = bytearray(message.HEADER + count * record.SIZE + message.TAG_LENGTH)
-    message.pack_header(buf, message.RECORDS, 1, count, 0x01000001, 1)
-    return lambda: ccm.seal(buf, count * record.SIZE)
+    buf = bytearray(HEADER + count * SIZE + TAG_LENGTH)
+    message.pack_header(buf, RECORDS, 1, count, 0x01000001, 1)
+    return lambda: ccm.seal(buf, count * SIZE)
 say("seal.us_per_record", us(sealing(32), n // 10) / 32)
 say("seal.us_single_record", us(sealing(1), n))
 device = blockdev.RamDevice(8)
 ring = journal.Journal(device)
 ring.mount()
-raw = bytearray(record.SIZE)
+raw = bytearray(SIZE)
 def append():
-    record.pack_event(raw, ring.next_seq, 1780290000, record.MODE_GPS, 0, record.STATUS, 1, 2, 80)
+    record.pack_event(raw, ring.next_seq, 1780290000, MODE_GPS, 0, STATUS, 1, 2, 80)
     ring.append(raw)
 append()
 say("journal.append_us", us(append, n))
@@ -134,7 +143,8 @@ def run_bench(json_path: Path | None = None, quick: bool = False) -> list[Row]:
     rows: list[Row] = []
     parts: list[tuple[str, Callable[[bool], Iterator[Row]]]] = [
         ("device", device_rows),
-        ("tag", tag_rows),
+        ("heap", heap_rows),
+        ("endurance", energy_rows),
         ("mpy", mpy_rows),
         ("sim", sim_rows),
         ("bridge", bridge_rows),
@@ -160,6 +170,11 @@ def show(rows: list[Row]) -> None:
         table.add_row(row["name"], f"{row['value']:,.10g}", row["unit"])
     out = Console()
     out.print(table)
+    for row in rows:
+        if "assumes" in row:
+            out.print(f"{row['name']}: {row['assumes'][0]}")
+            for line in row["assumes"][1:]:
+                out.print(f"    {line}", highlight=False, soft_wrap=True)
     memory_gib = psutil.virtual_memory().total / 2**30
     out.print(
         f"{os.cpu_count()} cores ({platform.machine()}), {memory_gib:.0f} GiB, Python {platform.python_version()}. "
@@ -204,6 +219,7 @@ def device_rows(quick: bool) -> Iterator[Row]:
         for script in (_NMEA, _SEAL_AND_JOURNAL):
             for name, value in _interpret(script, image, 500 if quick else 5000).items():
                 yield _row(name, value, units.get(name, "us"))
+        yield _row("tag.steady_bytes_per_fix", steady_bytes_per_fix(image), "bytes")
 
 
 def mpy_rows(quick: bool) -> Iterator[Row]:
@@ -231,7 +247,15 @@ def mpy_rows(quick: bool) -> Iterator[Row]:
 
 _HEAP_WATCH = """
 import gc
-_most = 0
+_most = _before = 0
+_settle = _hw.settle
+def _settled():
+    global _before
+    _settle()
+    gc.collect()
+    _before = gc.mem_alloc()
+    _hw.settle = _settle
+_hw.settle = _settled
 _hand_over = _hw._hand_over
 def _watched(wake):
     global _most
@@ -240,7 +264,7 @@ def _watched(wake):
     if used > _most:
         _most = used
         with open(_hw.folder + "/heap", "w") as file:
-            file.write(str(used))
+            file.write("%d %d" % (used, _before))
     _hand_over(wake)
 _hw._hand_over = _watched
 """
@@ -259,7 +283,7 @@ def _demo(until_ms: int | None = None) -> "Iterator[Run]":
         yield run
 
 
-def tag_rows(quick: bool) -> Iterator[Row]:
+def heap_rows(quick: bool) -> Iterator[Row]:
     import sim.engine.run as engine
 
     build = engine.build
@@ -274,11 +298,25 @@ def tag_rows(quick: bool) -> Iterator[Row]:
     try:
         with _demo(_HOUR_MS if quick else 3 * _HOUR_MS) as run:
             run.live()
-            tags = [device for device in run.kernel.devices if device.name.startswith("tag")]
-            most = max(int((device.folder / "heap").read_text("ascii")) for device in tags)
+            noted = [(device.name, (device.folder / "heap").read_text("ascii").split()) for device in run.kernel.devices]
     finally:
         engine.build = build
-    yield _row("tag.heap_peak_kib", most / 2 / 1024, "KiB")
+    for kind in ("tag", "hmu"):
+        used = [(int(most), int(before)) for name, (most, before) in noted if name.startswith(kind)]
+        yield _row(f"{kind}.heap_peak_kib", max(most - before for most, before in used) / 2 / 1024, "KiB")
+        yield _row(f"{kind}.heap_with_simulator_kib", max(most for most, _ in used) / 2 / 1024, "KiB")
+
+
+def energy_rows(quick: bool) -> Iterator[Row]:
+    if quick:
+        return
+    from sim.engine.endurance import FIGURES
+
+    for name, figure in FIGURES.items():
+        found = figure()
+        row = _row(name, found.value, found.unit)
+        row["assumes"] = list(found.lines)
+        yield row
 
 
 def sim_rows(quick: bool) -> Iterator[Row]:
