@@ -42,6 +42,7 @@ class Tag(Node):
         self._shaken = Wake()
         self._polling = False
         self._not_before = self._newest_time()  # UTC is at least this
+        self._zones = Zones(self._slots.readinto, 0, 0, 0, 0, 0, self.zone_changed)
         self._load_zones()
         self._strap = Contact(board.strap_is_closed(), now)
         self._case = Contact(board.case_is_closed(), now)
@@ -282,16 +283,9 @@ class Tag(Node):
         self._tracker.ask(False)
 
     def _load_zones(self):
-        slots, settings = self._slots, self._settings
-        self._zones = Zones(
-            slots.readinto,
-            self._zones_at,
-            slots.size - self._zones_at,
-            settings.zone_interval_s,
-            settings.zone_near_m,
-            settings.zone_dwell_s,
-            self.zone_changed,
-        )
+        at, settings = self._zones_at, self._settings
+        size = self._slots.size - at
+        self._zones.load(at, size, settings.zone_interval_s, settings.zone_near_m, settings.zone_dwell_s)
 
     # Parts
 
