@@ -58,10 +58,11 @@ class Going:
             return heard or (by_clock and waited_ms >= NEXT_PIECES_MS)
         return waited_ms >= AGAIN_MS and (heard or (by_clock and self._rounds == 1))
 
-    def ways(self, last: Way, other_relay: str | None) -> list[Way]:
-        """First the way on which the device was heard last; unanswered, both."""
+    def ways(self, last: Way, other_relay: str | None, at_home: bool = False) -> list[Way]:
+        """First the way on which the device was heard last, or its home unit when it said last that it is there; unanswered,
+        both."""
         if not self._rounds:
-            return [last]
+            return [last._replace(relay=last.relay or other_relay)] if at_home else [last]
         relay = last.relay or other_relay
         return [last._replace(relay=None)] + ([last._replace(relay=relay)] if relay else [])
 

@@ -3,7 +3,8 @@
 What holds:
 - An order gets its number when it is sent first, in the transaction before that: numbers grow strictly for each device, and what
   stands under a number never changes, whatever crashes.
-- It goes by the way on which the device was heard last: its own topic, or its home unit. Unanswered for AGAIN_MS it goes both
+- It goes by the way on which the device was heard last: its own topic, or its home unit; by the home unit as well when the last
+  that it said of itself is that it is at home, with its modem off. Unanswered for AGAIN_MS it goes both
   ways, and from then on with each message that is heard from the device, at most once in AGAIN_MS.
 - A newer lease or config takes the place of an older one that is unanswered. A lease that withdraws takes that of all others.
 - Long orders go RELAYED_AT_ONCE (or DIRECT_AT_ONCE) pieces at a time, so that a home unit is not flooded; the rest follows with
@@ -59,6 +60,7 @@ class Orders:
         self._scheme = SchemeView()
         self._open: dict[int, list[Going]] = {}  # queued and sent orders of each device, in order
         self._ways: dict[int, Way] = {}
+        self._at_home: set[int] = set()  # in RF mode, by their newest records
         self._seen_id = 0  # the newest order that `_open` knows of
         self._newest_ms = 0
         self._told: dict[tuple[int, int], Any] = {}  # (device, kind) → the newest row that tells it something
@@ -70,6 +72,7 @@ class Orders:
         """After a transaction that did not happen: read the store again."""
         self._open.clear()
         self._ways.clear()
+        self._at_home.clear()
         self._told.clear()
         self._planned.clear()
         self._seen_id = 0
@@ -89,6 +92,7 @@ class Orders:
         changed: dict[int, int] = {}
         last = {each.device_id: each for each in messages}
         for row in rows:
+            (self._at_home.add if row["mode"] == record.MODE_RF else self._at_home.discard)(row["device_id"])
             if row["kind"] != record.EVENT:
                 continue
             if row["code"] == record.ORDER_DONE:
@@ -305,7 +309,7 @@ class Orders:
         worn = self._scheme.period(device_id, now_ms)
         other = ident.device_name(worn.hmu_id) if worn is not None and worn.hmu_id and device_id == worn.tag_id else None
         last = self._ways[device_id]
-        taken = going.take(pieces(going.number, going.kind, payload), going.ways(last, other))
+        taken = going.take(pieces(going.number, going.kind, payload), going.ways(last, other, device_id in self._at_home))
         self._planned += [(device_id, last.key_id, way, body) for way, body in taken]
         self.counters.reserve(connection, device_id, len(taken))
         going.last_sent_ms = now_ms

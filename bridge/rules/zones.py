@@ -1,6 +1,7 @@
 """Zones entered and left, with the uncertainty of each fix respected.
 
-Inside: the whole error circle is inside, or the centres of two fixes in a row are. Outside: the whole circle is out. Anything
+Inside: the whole error circle is inside, or the centres of two fixes in a row are whose circles are of a street, not of a roof.
+Outside: the whole circle is out. Anything
 between changes nothing. A way between two fixes at most two minutes apart that leads through the zone, deeper than either circle,
 counts as entering and leaving. Whoever is inside an exclusion zone, or outside an inclusion zone, when first seen is told of too.
 """
@@ -15,6 +16,7 @@ from .facts import Fact, Finding, finding_of
 State = dict[str, Any]
 
 CROSSING_MS = 120_000
+CENTRE_RADIUS_DM = 600  # a larger circle: what is wrong with one fix is wrong with the next as well
 UNKNOWN_RADIUS_DM = 1000  # a fix that does not say how good it is counts as a poor one
 
 
@@ -30,9 +32,9 @@ def step(state: State, fact: Fact, period: Period, conditions: Conditions) -> tu
         was = state.get("in", {}).get(zone.key)
         at = zone.shape.plane.xy(fact.lat_e7 / 1e7, fact.lon_e7 / 1e7)
         depth_m = zone.shape.depth_m(at)
-        if depth_m >= 0:
+        if depth_m >= 0 and radius_dm <= CENTRE_RADIUS_DM:
             centred.append(zone.key)
-        if depth_m >= radius_dm / 10 or (depth_m >= 0 and zone.key in state.get("centre", ())):
+        if depth_m >= radius_dm / 10 or (zone.key in centred and zone.key in state.get("centre", ())):
             now: bool | None = True
         elif -depth_m > radius_dm / 10:
             now = False

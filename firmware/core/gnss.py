@@ -13,7 +13,9 @@ Decisions:
   unset: they count until the first RMC with status A.
 - A date before 2024 (this firmware did not exist: 1980, 1999, 2019 are what a week rollover or an unset clock looks like) or
   from 2036 on is `date_doubtful`; it is handed on as it came.
-- radius: GST's 2DRMS when it came, else 6.0 m times HDOP. 2DRMS = 2 HDOP UERE = 2.4 CEP (National Research Council, The
+- radius: GST's 2DRMS when it came, else 6.0 m times HDOP, which knows nothing of walls: twice that when a third of what is in
+  view is not heard, and 80 m at least when a quarter is not and the best signal is a weak one, as below a roof (our own choice;
+  errors of 8-15 m and jumps of 50 m between houses, 20-80 m in them: requirements.md section 3, firmware.md). 2DRMS = 2 HDOP UERE = 2.4 CEP (National Research Council, The
   Global Positioning System: A Shared National Asset, 1995, appendix D), with the 2.5 m CEP that receivers of this class
   state for HDOP near 1. Unknown for dead reckoning, manual input and simulators without GST: their HDOP is not of satellites.
 
@@ -63,6 +65,9 @@ _DAY_S = const(86400)
 _FIRST_DAY = const(19723)  # 2024-01-01
 _END_DAY = const(24106)  # 2036-01-01
 _RADIUS_OF_HDOP = const(6)  # dm for each tenth of HDOP
+_ROOF_DBHZ = const(38)  # under the sky the best is above it
+_ROOF_DM = const(800)
+_ROOF_EPOCHS = const(10)  # a window lets enough in for some seconds
 
 _NO_DATE = const(0)
 _CLOCK_DATE = const(1)  # from ZDA or an RMC with status V
@@ -126,6 +131,7 @@ class Receiver:
         self._gst_tod = -1  # GST may come before its epoch opens
         self._gst_millis = 0
         self._gst_radius = -1
+        self._roof = 0
         self._date_from = _NO_DATE
         self._date_day = 0  # the last known date, and the second of the day at which it held
         self._date_tod = 0
@@ -250,6 +256,7 @@ class Receiver:
 
     def _close(self):
         fix = self.fix
+        derived = False
         self._seen = 0
         fix.contradicted = fix.valid and self._denied
         if fix.day < 0 and fix.tod_s >= 0 and self._date_from:
@@ -258,8 +265,18 @@ class Receiver:
             fix.radius_dm = -1
         elif fix.radius_dm < 0 and fix.hdop_tenths > 0 and fix.quality < DEAD_RECKONING:
             fix.radius_dm = fix.hdop_tenths * _RADIUS_OF_HDOP
+            derived = True
         sky(self.state)
         fix.cn0_max = self.state[V_CN0]
         fix.in_view = self.state[V_IN_VIEW]
         fix.heard = self.state[V_HEARD]
+        if derived and fix.heard >= 0:
+            if fix.heard * 3 < fix.in_view * 2:
+                fix.radius_dm *= 2
+            if fix.heard * 4 < fix.in_view * 3 and fix.cn0_max < _ROOF_DBHZ:
+                self._roof = _ROOF_EPOCHS
+            elif self._roof:
+                self._roof -= 1
+            if self._roof:
+                fix.radius_dm = max(fix.radius_dm, _ROOF_DM)
         self._on_epoch(fix)

@@ -272,7 +272,8 @@ def judge(o, pos, points, row: int) -> int:
 
 @micropython.viper
 def wanted(s: ptr32) -> int:
-    """The shortest interval in seconds that an active zone asks for, 0: none does; 65536 more when one is violated."""
+    """The shortest interval in seconds that an active zone asks for, 0: none does; 65536 more when one is violated, or its
+    violation waits to be confirmed."""
     best = 0
     violated = 0
     row = FIRST
@@ -282,7 +283,12 @@ def wanted(s: ptr32) -> int:
         if state & ACTIVE != 0:
             kind = s[row + 5] >> 16 & 3
             x = state & _CLOSE
-            if (kind == _EXCLUSION and state & 3 == 2) or (kind == _INCLUSION and state & 3 == 1):
+            bad = 0
+            if kind == _EXCLUSION:
+                bad = 2
+            if kind == _INCLUSION:
+                bad = 1
+            if bad != 0 and (state & 3 == bad or state >> 2 & 3 == bad):
                 x = 1
                 violated = 1 << 16
             if x != 0:
