@@ -154,13 +154,13 @@ class Orders:
         return self.outgoing()
 
     def _look_at_scheme(self, connection: Connection, now_ms: int) -> set[int]:
-        """Now and then: what it wants of every device. Those that something was asked of."""
+        """Now and then: what it wants of every device. Those that something was asked of. By the records' own clock, which
+        stands still between messages, that is of interest when the scheme has changed."""
         wall_ms = self._wall_ms()
         if self._due_ms - _LOOK_MS <= wall_ms < self._due_ms:
             return set()
         self._due_ms = wall_ms + _LOOK_MS
-        self._scheme.load(connection)
-        if not self._is_wall:
+        if not self._scheme.load(connection) and not self._is_wall:
             return set()
         return {
             device_id

@@ -7,9 +7,9 @@ that could be waited for: it gets the order when it comes back.
 
 import time
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, func, insert, select, update
 
 from bridge.orders.asking import ask, device_called, order_of
 from bridge.store import schema
@@ -28,8 +28,8 @@ _KINDS = {
 }
 _SENT_S = 10.0  # of wall time; the bridge looks for orders four times a second
 _ARRIVES_S = 2.0
+_SCHEME_S = 3.0  # the bridge reads the scheme again each second
 _QUIET_S = 0.1  # pieces of one order come together
-_SCHEME_S = 1.5  # the bridge reads the scheme again each second
 _LATENCY_MS = 150
 
 
@@ -59,14 +59,12 @@ class Orders:
         try:
             while self._orders and self._orders[0].at_ms <= t_ms:
                 order = self._orders.pop(0)
-                if order.kind in ("lease_withdrawn", "zone_added"):
-                    if order.zone is None:
-                        self._withdraw(engine, order)
-                    else:
-                        self._add_zone(engine, order.device, dict(order.zone))
-                    _wait(kernel, lambda: False, _SCHEME_S)
-                else:
-                    self._ask(engine, order, t_ms, network, kernel)
+                names = _ways_to(engine, order.device)
+                before = network.bytes_down
+                network.not_before(names, t_ms + _LATENCY_MS)
+                order_id = self._ask(engine, order, kernel)
+                if order_id and names:
+                    _until_sent(engine, order_id, network, names, before, kernel)
         finally:
             engine.dispose()
 
@@ -86,33 +84,51 @@ class Orders:
             wearer = connection.execute(whose).scalars().first()
             connection.execute(insert(table).values(wearer_id=wearer, kind=kind, name=name, spec=spec))
 
-    def _ask(self, engine: Engine, order: Order, t_ms: int, network: Network, kernel: Idle) -> None:
-        order_id = ask(
-            engine, order.device, _KINDS[order.kind],
-            by_whom="scenario", reason=order.reason, pattern=order.pattern, room=order.room, seconds=order.seconds,
-        )  # fmt: skip
-        self.asked.append(order_id)
+    def _ask(self, engine: Engine, order: Order, kernel: Idle) -> int | None:
+        """The id in the store; None when the bridge found nothing to say."""
+        if order.kind not in ("lease_withdrawn", "zone_added"):
+            order_id = ask(
+                engine, order.device, _KINDS[order.kind],
+                by_whom="scenario", reason=order.reason, pattern=order.pattern, room=order.room, seconds=order.seconds,
+            )  # fmt: skip
+            self.asked.append(order_id)
+            return order_id
+        last = _next_order(engine, 0, func.max)
+        if order.zone is None:
+            self._withdraw(engine, order)
+        else:
+            self._add_zone(engine, order.device, dict(order.zone))
+        _wait(kernel, lambda: _next_order(engine, last) is not None, _SCHEME_S)
+        return _next_order(engine, last)
+
+
+def _ways_to(engine: Engine, device: str) -> list[str]:
+    """On whose connections an order for a device may go: none when it was never heard."""
+    with engine.connect() as connection:
+        row = device_called(connection, device)
+        table = schema.wear_period
+        mine = (table.c.tag_id == row.device_id) & table.c.hmu_id.is_not(None)
+        units = connection.execute(select(table.c.hmu_id).where(mine)).scalars().all()
+    return [] if row.heard_ms is None else [device, *(ident.device_name(unit) for unit in units)]
+
+
+def _next_order(engine: Engine, after: int | None, which: Any = func.min) -> int | None:
+    table = schema.orders
+    with engine.connect() as connection:
+        return connection.execute(select(which(table.c.id)).where(table.c.id > (after or 0))).scalar()
+
+
+def _until_sent(engine: Engine, order_id: int, network: Network, names: list[str], before: int, kernel: Idle) -> None:
+    def is_sent() -> bool:
         with engine.connect() as connection:
-            row = device_called(connection, order.device)
-            table = schema.wear_period
-            mine = (table.c.tag_id == row.device_id) & table.c.hmu_id.is_not(None)
-            units = connection.execute(select(table.c.hmu_id).where(mine)).scalars().all()
-        if row.heard_ms is None:
-            return
-        names = [order.device, *(ident.device_name(unit) for unit in units)]
-        before = network.bytes_down
-        network.not_before(names, t_ms + _LATENCY_MS)
+            return order_of(connection, order_id).state != "queued"
 
-        def is_sent() -> bool:
-            with engine.connect() as connection:
-                return order_of(connection, order_id).state != "queued"
-
-        if _wait(kernel, is_sent, _SENT_S) and any(network.is_connected(name) for name in names):
-            _wait(kernel, lambda: network.bytes_down > before, _ARRIVES_S)
-            seen = -1
-            while seen != network.bytes_down:
-                seen = network.bytes_down
-                _wait(kernel, lambda: False, _QUIET_S)
+    if _wait(kernel, is_sent, _SENT_S) and any(network.is_connected(name) for name in names):
+        _wait(kernel, lambda: network.bytes_down > before, _ARRIVES_S)
+        seen = -1
+        while seen != network.bytes_down:
+            seen = network.bytes_down
+            _wait(kernel, lambda: False, _QUIET_S)
 
 
 def _wait(kernel: Idle, is_over, seconds: float) -> bool:

@@ -104,7 +104,7 @@ class Run:
         tags = [wearer.tag for wearer in world.wearers.values()]
         units = list(world.home_units)
         image = build(folder.path / "image")
-        folder.write_scheme(self.scenario.to_scheme())
+        folder.write_scheme({**self.scenario.to_scheme(), "policy": self._policy})
         if self.options.shows_town:
             folder.write_town(world.town.geojson())
         broker = self._make_broker(folder.path, self.options.broker_port, folder.users(tags + units))
@@ -124,7 +124,7 @@ class Run:
         self.zygote = Zygote(image)
         self.kernel = Kernel(selector, self.zygote, self.air, self.network)
         devices = []
-        given = equip(folder.store, tags + units, self.scenario.fitted_utc_ms, self._policy)
+        given = equip(folder.store, tags + units, self.scenario.fitted_utc_ms)
         for wearer in world.wearers.values():
             unit = wearer.home_unit
             slot = world.household(unit).index(wearer) if unit else 0
