@@ -18,6 +18,9 @@ def run(package):
     import machine
 
     from .boards import Store
+    from .core.port import ticks_diff, ticks_ms
+
+    began = ticks_ms()
 
     gc.threshold(_WHILE_BUILDING)
     store = Store()
@@ -31,9 +34,9 @@ def run(package):
         try:
             gc.collect()
             from .core import crash
-            from .core.port import ticks_ms
 
-            crash.keep(store, error, int(ticks_ms()) // 1000)
+            uptime_ms = ticks_diff(ticks_ms(), began)
+            crash.keep(store, error, uptime_ms // 1000 if uptime_ms >= 0 else crash.WINDOW_S + 1)  # after six days they wrap
         finally:
             machine.reset()  # with no memory, or a store that fails: starting again matters more than the note
     machine.reset()

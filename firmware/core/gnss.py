@@ -67,7 +67,7 @@ _END_DAY = const(24106)  # 2036-01-01
 _RADIUS_OF_HDOP = const(6)  # dm for each tenth of HDOP
 _ROOF_DBHZ = const(38)  # under the sky the best is above it
 _ROOF_DM = const(800)
-_ROOF_EPOCHS = const(10)  # a window lets enough in for some seconds
+_ROOF_EPOCHS = const(5)  # a window lets enough in for some seconds
 
 _NO_DATE = const(0)
 _CLOCK_DATE = const(1)  # from ZDA or an RMC with status V

@@ -19,6 +19,7 @@ from .zones import Zones, refusal
 _WARN_PATTERN = const(3)
 _MOTOR_MS = (300, 1000, 300)  # by the pattern of an ORDER_VIBRATE, which is also how often
 _FLAT_SLEEP_S = const(900)
+_DEEPSLEEP = const(4)  # machine.DEEPSLEEP_RESET
 _POLL_MS = const(30_000)
 _POLL_MAX_MS = const(180_000)
 
@@ -33,7 +34,7 @@ class Tag(Node):
         self.charging = board.is_charging()
         self.moving = board.is_moving()
         self._watch = Watch(settings, self.moving, now, self._recorder.event)
-        self._doubting = False
+        self._doubting = self._unit_silent = False
         self._attempts = 0  # power-ups of the modem that the watch knows of
         self._heartbeat_at = now
         self._polled_at = ticks_add(now, -settings.idle_poll_s * 1000)
@@ -54,6 +55,8 @@ class Tag(Node):
 
     async def run(self):
         """Never returns."""
+        if self._board.reset_cause == _DEEPSLEEP and not self._strap.is_open:
+            self._sleep_if_flat(self._board.battery.millivolts())  # as flat as before: no word, and no motor
         self._sleeper = Sleeper(self._may_sleep, self._board.sleep)
         self._begin()
         if self._strap.is_open:
@@ -109,11 +112,15 @@ class Tag(Node):
 
     # What others tell
 
-    def mode_changed(self):
-        """The mode machine has decided."""
+    def mode_changed(self, radius_dm=0):
+        """The mode machine has decided; by a fix of this radius, if it was one."""
         self._recorder.event(record.MODE, self._modes.mode, self._modes.reason)
         if self._modes.reason == record.MODE_BY_UNIT_SILENT:
-            self._recorder.event(record.UNIT_SILENT)
+            self._unit_silent = True
+            self._recorder.event(record.UNIT_SILENT, radius_dm)
+        elif self._unit_silent and self.mode == record.MODE_RF:
+            self._unit_silent = False
+            self._recorder.event(record.UNIT_BACK)
         self._apply_mode()
 
     def link(self, is_up):
@@ -155,7 +162,7 @@ class Tag(Node):
         self._clock.read()
         zones.check(fix.pos, fix.radius_dm, self._clock.utc_s)
         if self._modes.in_doubt and self._modes.located(zones.is_home(fix.pos, fix.radius_dm), ticks_ms()):
-            self.mode_changed()
+            self.mode_changed(fix.radius_dm)
         if self.mode != record.MODE_GPS:
             zones.forget()  # the wearer goes on unseen
         self._located(message.DONE)
@@ -199,7 +206,10 @@ class Tag(Node):
                 self._zones.tick(self._clock.utc_s)
         if ticks_diff(now, self._heartbeat_at) >= settings.heartbeat_s * 1000:
             self._recorder.event(record.STATUS, self._clock.uptime_s, self._gauge.millivolts, False)
-        if self._gauge.millivolts < settings.battery_stop_mv and not self.charging:
+        self._sleep_if_flat(self._gauge.millivolts)
+
+    def _sleep_if_flat(self, millivolts):
+        if millivolts < self._settings.battery_stop_mv and not self.charging:
             self._journal.sync()
             self._board.deep_sleep(_FLAT_SLEEP_S * 1000)
 
@@ -237,7 +247,10 @@ class Tag(Node):
         if valid:
             self._recorder.event(record.LEASE, lease.period, record.LEASE_BEGUN)
         self.mode_changed()
-        if not valid and lease.number:
+        if not valid:
+            self._located(message.NO_LEASE)  # nobody learns any more where the wearer is
+        now_s = self._clock.utc_s if self._clock.is_set else self._not_before
+        if not valid and lease.number and (lease.is_withdrawn or now_s >= lease.until_s):
             state = record.LEASE_WITHDRAWN if lease.is_withdrawn else record.LEASE_ENDED
             self._recorder.event(record.LEASE, lease.period, state)
         return True
@@ -280,7 +293,7 @@ class Tag(Node):
     def _configured(self):
         super()._configured()
         self._load_zones()
-        self._tracker.ask(False)
+        self._tracker.ask(self.mode == record.MODE_GPS)  # where it is among the new ones is wanted now
 
     def _load_zones(self):
         at, settings = self._zones_at, self._settings

@@ -146,7 +146,7 @@ class Zones:
 
     @property
     def in_violation(self):
-        """Inside an active exclusion zone or outside an active inclusion zone."""
+        """Inside an active exclusion zone or outside an active inclusion zone, or the last fixes say so."""
         return self._wanted > 0xFFFF
 
     def check(self, pos, radius_dm, utc_s):
