@@ -36,7 +36,7 @@ def policy(read, size):
     text = bytearray(n)
     read(2, text)
     try:
-        values = json.loads(text) if n else {}
+        values = json.loads(text) if n else {}  # type: ignore  # any bytes will do
     except ValueError:
         return None
     return (values, 2 + n) if isinstance(values, dict) else None
