@@ -141,10 +141,9 @@ class Device:
 
     def _end(self) -> None:
         self.process.close()
-        if self.running:
-            # It died on the way to its horizon, nobody knows where: all of that way is lived, so that what it recorded there
-            # is not dated after what it records next.
-            self.now_ms = max(self.now_ms, self.horizon_ms)
+        # It died on the way to its horizon, nobody knows where: all of that way is lived, so that what it recorded there is
+        # not dated after what it records next, and what its pins say at its next start is told in time.
+        self.now_ms = max(self.now_ms, self.horizon_ms)
         self._sent = []
         self._slipped = []
 
