@@ -13,11 +13,12 @@ Decisions:
   unset: they count until the first RMC with status A.
 - A date before 2024 (this firmware did not exist: 1980, 1999, 2019 are what a week rollover or an unset clock looks like) or
   from 2036 on is `date_doubtful`; it is handed on as it came.
-- radius: GST's 2DRMS when it came, else 6.0 m times HDOP, which knows nothing of walls: twice that when a third of what is in
-  view is not heard, and 80 m at least when a quarter is not and the best signal is a weak one, as below a roof (our own choice;
-  errors of 8-15 m and jumps of 50 m between houses, 20-80 m in them: requirements.md section 3, firmware.md). 2DRMS = 2 HDOP UERE = 2.4 CEP (National Research Council, The
+- radius: GST's 2DRMS when it came, else 6.0 m times HDOP. 2DRMS = 2 HDOP UERE = 2.4 CEP (National Research Council, The
   Global Positioning System: A Shared National Asset, 1995, appendix D), with the 2.5 m CEP that receivers of this class
-  state for HDOP near 1. Unknown for dead reckoning, manual input and simulators without GST: their HDOP is not of satellites.
+  state for HDOP near 1. HDOP knows nothing of walls: it is twice that when a third of what is in view is not heard, and 80 m
+  at least when a quarter is not and the best signal is a weak one, as below a roof, and for some epochs after that (our own
+  choice, tried on sim/world; errors are 8-15 m with jumps of 50 m between houses, 20-80 m in them). Unknown for dead
+  reckoning, manual input and simulators without GST: their HDOP is not of satellites.
 
 Unknown numbers are -1. 0 bytes are allocated a sentence.
 """

@@ -160,7 +160,11 @@ class Tag(Node):
         zones = self._zones
         zones.travel_dm = max(fix.speed_cms, 0) * self.fix_interval_s() // 10
         self._clock.read()
+        was_bad = zones.in_violation
         zones.check(fix.pos, fix.radius_dm, self._clock.utc_s)
+        if zones.in_violation and not was_bad:
+            self._uplink.urgent = True  # the bridge judges by the fixes themselves: it is not to wait for the confirmation
+            self._carrier.notify()
         if self._modes.in_doubt and self._modes.located(zones.is_home(fix.pos, fix.radius_dm), ticks_ms()):
             self.mode_changed(fix.radius_dm)
         if self.mode != record.MODE_GPS:

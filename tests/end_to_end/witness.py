@@ -6,6 +6,7 @@ What a device writes on a connection is at the bridge a network's latency later 
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 from firmware.core import message
@@ -37,7 +38,7 @@ class Witness:
         """For how long a tag's receiver was on in that time."""
         total = 0
         changes = [*self.receiver[name], (1 << 60, False)]
-        for (since, on), (to, _) in zip(changes, changes[1:], strict=False):
+        for (since, on), (to, _) in pairwise(changes):
             if on:
                 total += max(0, min(to, until_ms) - max(since, from_ms))
         return total
