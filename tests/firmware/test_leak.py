@@ -28,7 +28,7 @@ _PROBE = """
 
     _hw.call_at(5 * 60000, probe)
 """
-_START = '    __import__("firmware.start"'
+_START = "    try:\n        _hw.settle()"
 
 
 def with_probe(folder: Path) -> Image:
