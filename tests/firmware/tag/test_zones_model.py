@@ -85,7 +85,7 @@ def test_it_tells_what_the_words_say(steps, confirm, dwell_s, scheduled, kind):
         assert [each for each in told if each[0] == 7] == ([] if expected is None else [(7, expected)])
         wrong = kind == "exclusion"
         # What waits to be confirmed is looked at as closely as what is confirmed.
-        away = kind != "home" and (model.side is wrong or bool(model.run) and model.run[-1][0] is wrong)
+        away = kind != "home" and (model.side is wrong or (bool(model.run) and model.run[-1][0] is wrong))
         if what in ("fix", "tick"):
             assert field.zones.in_violation == (away and model.active(field.now))
 
