@@ -149,11 +149,13 @@ class Tag(Node):
 
     def time(self, fix, age_ms):
         """The receiver's UTC, `age_ms` ago."""
-        if self._clock.set(fix.utc_s, fix.millis, age_ms):
+        if self._clock.offer(fix.utc_s, fix.millis, age_ms):
             self._recorder.clock_set()
 
     def fixed(self, fix):
         """A fix that may be recorded."""
+        if not self._clock.agrees(fix.utc_s) and not self._settings.every_fix:
+            return  # a date that nobody believes (yet) is no fix's date
         if self._check_lease() or self.mode == record.MODE_OFF or not self._watch.accepts(fix, ticks_ms()):
             return
         self._recorder.fix(fix, bool(self._locating))

@@ -183,9 +183,9 @@ class Tracker:
             self._cn0 = max(self._cn0, fix.cn0_max)
         if not self._seeking or not is_plausible(fix):
             return
-        self._take_time(fix)
         self._good += 1
         if self._good >= self._settings.settle_epochs:
+            self._take_time(fix)
             self._take(fix)
 
     def _take_time(self, fix):

@@ -91,3 +91,39 @@ def test_uptime_is_not_moved_by_a_reference(ticks: Ticks):
 
 def test_the_oracle_wraps_where_the_firmware_does():
     assert ticks_diff(5, WRAP - 5) == 10
+
+
+def offered(one: Clock, at_ms: int) -> bool:
+    return one.offer(at_ms // 1000, at_ms % 1000)
+
+
+@pytest.mark.parametrize("step_ms", [901_000, -901_000, 10**12])
+def test_a_receiver_that_tells_another_time_is_believed_after_five_times_in_ten_minutes(ticks: Ticks, step_ms: int):
+    one = Clock()
+    assert offered(one, UTC_MS), "the first time is taken as it comes"
+    for minute in range(1, 11):
+        ticks.ms += 60_000
+        offered(one, UTC_MS + minute * 60_000 + step_ms)
+        assert utc_ms(one) == UTC_MS + minute * 60_000, f"not after {minute - 1} minutes of it"
+        assert not one.agrees((UTC_MS + minute * 60_000 + step_ms) // 1000)
+    ticks.ms += 60_000
+    offered(one, UTC_MS + 660_000 + step_ms)
+    assert utc_ms(one) == UTC_MS + 660_000 + step_ms
+
+
+def test_other_times_that_differ_among_themselves_are_never_believed(ticks: Ticks):
+    one = Clock()
+    offered(one, UTC_MS)
+    for minute in range(1, 100):
+        ticks.ms += 60_000
+        offered(one, UTC_MS + minute * 60_000 + 10_000_000 + minute * 5_000)
+    assert utc_ms(one) == UTC_MS + 99 * 60_000
+
+
+def test_a_time_that_agrees_ends_the_doubt(ticks: Ticks):
+    one = Clock()
+    offered(one, UTC_MS)
+    for minute in range(1, 60):
+        ticks.ms += 60_000
+        offered(one, UTC_MS + minute * 60_000 + (0 if minute % 8 == 0 else 10_000_000))
+    assert utc_ms(one) == UTC_MS + 59 * 60_000
