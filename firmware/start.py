@@ -10,7 +10,7 @@ An exception that ends the application is kept for a record, and the device star
 import gc
 
 _WHILE_BUILDING = 2048  # bytes allocated between two collections
-_NEVER = -1  # afterwards only when the heap is full: the steady loop makes little garbage
+_STEADY = 8192  # and afterwards: garbage that lay about until the heap was full would leave no large piece free
 
 
 def run(package):
@@ -28,7 +28,7 @@ def run(package):
         main = _main(package, _which(store, machine))
         application = main.build()
         gc.collect()
-        gc.threshold(_NEVER)
+        gc.threshold(_STEADY)
         main.start(application)
     except Exception as error:
         try:

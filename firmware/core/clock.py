@@ -44,6 +44,11 @@ class Clock:
             self.utc_s = self.uptime_s + self._shift_s + millis // 1000
             self.millis = millis % 1000
 
+    def doubt(self):
+        """UTC is not known any more: the next reference is taken as it comes."""
+        self.is_set = False
+        self._others = 0
+
     def agrees(self, utc_s):
         """Whether this time may be the right one; True while none is known."""
         self.read()

@@ -11,6 +11,7 @@ from .message import BAD_FORM, BAD_VALUE, DONE
 from .port import const
 
 _SIZE = const(20)
+_DAY_S = const(86400)
 _LONGEST_S = const(400 * 86400)
 
 
@@ -27,6 +28,11 @@ class Lease:
     @property
     def is_withdrawn(self):
         return self.until_s <= self.from_s
+
+    def doubts(self, utc_s):
+        """Whether by this clock the order that brought it is more than a day old (its number is the bridge's time): it was long
+        under way, or somebody has lied to the receiver, and the time has to be asked for again."""
+        return self.number < utc_s - _DAY_S
 
     def holds(self, utc_s):
         """Whether tracking is consented to at this time."""

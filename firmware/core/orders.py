@@ -42,7 +42,7 @@ class Orders:
         self._number = 0  # of the configuration whose pieces are coming
         self._total = 0
         self._missing = 0
-        self._here = bytearray(0)  # a byte for each of its pieces
+        self._here = bytearray(0)  # a bit for each of its pieces
 
     def take(self, body, n):
         """The body of an authentic DOWN message that is no receipt."""
@@ -73,7 +73,7 @@ class Orders:
             self._number = number
             self._total = total
             self._missing = max(1, -(-total // ORDER_DATA_MAX))
-            self._here = bytearray(self._missing)
+            self._here = bytearray((self._missing + 7) >> 3)
             if not self._slots.begin(total):
                 self._fail(number)
                 return
@@ -81,12 +81,13 @@ class Orders:
         if offset % ORDER_DATA_MAX or len(data) != min(ORDER_DATA_MAX, total - offset):
             self.refused += 1
             return
-        if self._here[piece]:
+        bit = 1 << (piece & 7)
+        if self._here[piece >> 3] & bit:
             return
         if not self._slots.write(offset, data):
             self._fail(number)
             return
-        self._here[piece] = 1
+        self._here[piece >> 3] |= bit
         self._missing -= 1
         if not self._missing:
             self._drop()

@@ -266,6 +266,9 @@ class Tag(Node):
     def _obey(self, kind, number, data):
         if kind == message.ORDER_LEASE:
             status = self._lease.take(number, data)
+            if status == message.DONE and self._clock.is_set and self._lease.doubts(self._clock.utc_s):
+                self._clock.doubt()
+                self._not_before = number
             self._check_lease()
             return status
         if kind == message.ORDER_LOCATE:

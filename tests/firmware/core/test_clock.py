@@ -127,3 +127,12 @@ def test_a_time_that_agrees_ends_the_doubt(ticks: Ticks):
         ticks.ms += 60_000
         offered(one, UTC_MS + minute * 60_000 + (0 if minute % 8 == 0 else 10_000_000))
     assert utc_ms(one) == UTC_MS + 59 * 60_000
+
+
+def test_after_a_doubt_the_next_time_is_taken_as_it_comes(ticks: Ticks):
+    one = Clock()
+    offered(one, UTC_MS + 10**12)
+    one.doubt()
+    assert not one.is_set
+    assert offered(one, UTC_MS), "it is known anew"
+    assert utc_ms(one) == UTC_MS

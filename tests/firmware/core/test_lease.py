@@ -64,3 +64,10 @@ def test_a_store_that_rots_holds_no_lease_at_all(bit: int):
 def test_garbage_in_the_store_is_no_lease(garbage: bytes):
     world = World(values={"lease": garbage})
     assert Lease(world).number == 0
+
+
+def test_a_clock_far_beyond_the_bridges_time_is_doubted_and_one_within_a_day_of_it_is_not():
+    lease = Lease(World())
+    lease.take(1_780_000_000, data_of(5, 1_780_000_000, 1_790_000_000))
+    assert not lease.doubts(1_780_000_000) and not lease.doubts(1_780_086_400) and not lease.doubts(1_770_000_000)
+    assert lease.doubts(1_780_086_401) and lease.doubts(1_999_000_000)
