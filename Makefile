@@ -24,10 +24,10 @@ demo: .venv/.installed
 	@$(BIN)/homeward sim run scenarios/demo.yaml $(ARGS)
 
 test: .venv/.installed
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not slow' $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not slow' --durations=12 $(PYTEST_ARGS)
 
 test-slow: .venv/.installed
-	$(BIN)/pytest -n 2 --dist loadfile -m slow $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m slow --durations=12 $(PYTEST_ARGS)
 
 lint: .venv/.installed build/typings/.installed
 	$(BIN)/ruff check .

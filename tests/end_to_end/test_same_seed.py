@@ -55,6 +55,7 @@ def test_twice_the_same(digest: str, tmp_path: Path):
     assert one_run(tmp_path / "run")["digest"] == digest
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot pin a process to a core")
 def test_on_one_core(digest: str, tmp_path: Path):
     core = min(os.sched_getaffinity(0))
@@ -66,6 +67,7 @@ def test_at_another_pace(digest: str, tmp_path: Path, speed: int):
     assert one_run(tmp_path / "run", "--speed", speed)["digest"] == digest
 
 
+@pytest.mark.slow
 def test_while_others_use_the_processor(digest: str, tmp_path: Path):
     with busy(2 * (os.cpu_count() or 1)):
         assert one_run(tmp_path / "run")["digest"] == digest

@@ -91,6 +91,7 @@ def compare(some: list[Cases], answers: np.ndarray) -> int:
     return decided
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_a_million_random_cases_agree_with_shapely_and_geodesics(tmp_path):
     some = cases(np.random.default_rng(3), ZONES, FIXES)

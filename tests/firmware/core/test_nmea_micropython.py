@@ -113,6 +113,7 @@ def mutated(rng: random.Random, pool: list[bytes]) -> bytes:
     return b"".join(pieces)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_mutated_pieces_are_read_alike_and_harm_nothing(tmp_path):
     rng = random.Random(20260102)
     pool = [
