@@ -89,6 +89,7 @@ def test_a_device_that_loses_power_keeps_what_it_recorded(broker_kind: str, seed
     assert len(outcome.times_ms("jory", "strap_cut")) >= 1
 
 
+@pytest.mark.slow
 def test_all_of_them_dying_at_once_loses_nothing(broker_kind: str, seed: int, tmp_path: Path):
     attack(tmp_path, Plan(seed, ("broker", "bridge", "both", "device")), broker_kind)
 

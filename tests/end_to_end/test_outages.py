@@ -152,6 +152,7 @@ def test_two_hours_of_a_home_without_its_network(tmp_path: Path, monkeypatch: py
     assert all(made >= 2 * 60 for made in outcome.made_by.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["broker", "bridge"])
 def test_a_kill_in_the_catch_up_loses_nothing(victim: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sim.engine.net, "HOLD_S", 5.0)

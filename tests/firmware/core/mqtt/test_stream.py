@@ -202,7 +202,7 @@ def test_a_thousand_messages_arrive_in_order_over_a_network_that_breaks_in_every
         assert bridge.arrivals == list(range(1, 1001))
         assert figures["made"] == 1000 and figures["acknowledged"] >= 1000 - 4 * figures["attempts"]
         assert figures["most"] <= 4 and figures["refused"] == 0
-        assert bridge.states[-1] == b"online"
+        device.wait(lambda: bridge.states[-1] == b"online", "the word that it is online")
 
         # Idle: no polling. The interval is what is measured.
         process = psutil.Process(device.process.pid)
