@@ -7,7 +7,7 @@ Every drain of a device is a named state of one of its parts; the processor slee
     radio       listening or showing, quiet    `board.ble.is_on`
     modem       on, off                        `carrier.is_quiet`: connected and nothing under way counts as resting, for then
                                                the modem keeps what comes until the processor is awake again
-    motor       on, off                        `board.motor_is_on`
+    motor       on, off                        the application switches it, and knows
 
 In light sleep the pins that `board.sleep` armed still wake it: a strap that is cut is told at once.
 """

@@ -17,6 +17,7 @@ from firmware.core import _nmea_viper, nmea
 from firmware.core.nmea import GGA, GSA, GST, GSV, RMC, ZDA, new_state
 from tests.firmware.core import sentences
 from tests.firmware.core.receivers import ROOT, parse, sentence, sound_sentences
+from tests.firmware.core.words import Checked
 
 KINDS = {"RMC": RMC, "GGA": GGA, "GSA": GSA, "GST": GST, "ZDA": ZDA, "GSV": GSV}
 NONE = -1
@@ -359,33 +360,6 @@ def test_it_finds_the_next_sentence_after_any_garbage(rubbish, body):
 
 
 # --- numbers of 32 bits
-
-
-class Checked(int):
-    """An integer that objects to leaving 32 bits, as viper's would wrap on a microcontroller."""
-
-    LOW, HIGH = -(2**31), 2**31 - 1
-
-
-def _checked(name):
-    plain = getattr(int, name)
-
-    def operate(self, *others):
-        if "shift" in name:
-            by = int(self if name.startswith("r") and name != "rshift" else others[0])
-            assert 0 <= by < 32, f"shifts by {by}, which processors disagree about"
-        result = plain(self, *others)
-        if type(result) is not int:
-            return result
-        assert Checked.LOW <= result <= Checked.HIGH, f"{name}{(int(self), *others)} leaves 32 bits"
-        return Checked(result)
-
-    return operate
-
-
-_ARITHMETIC = ("add", "sub", "mul", "floordiv", "mod", "lshift", "rshift", "and", "or", "xor")
-for _name in (*_ARITHMETIC, *("r" + name for name in _ARITHMETIC), "neg"):
-    setattr(Checked, f"__{_name}__", _checked(f"__{_name}__"))
 
 
 class CheckedState(list):
