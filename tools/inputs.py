@@ -29,7 +29,7 @@ def parse_speed(text: str) -> float:
 
 def parse_until(text: str) -> int:
     """Milliseconds."""
-    from sim.moments import parse_duration
+    from sim.scenario.moments import parse_duration
 
     try:
         return parse_duration(text)

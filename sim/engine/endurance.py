@@ -17,7 +17,7 @@ from sim.engine.circuit.tag import TagCircuit
 from sim.engine.folder import RunFolder
 from sim.engine.run import Options, Run
 from sim.scenario import Scenario
-from sim.scenario_models import ScenarioFile
+from sim.scenario.models import ScenarioFile
 from sim.world.energy import TAG, UNIT, Battery, lasts_hours, used_mah
 
 HOUR_MS = 3_600_000

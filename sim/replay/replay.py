@@ -24,7 +24,7 @@ from sim.engine.folder import RunFolder
 from sim.engine.run import Options, Run
 from sim.engine.summary import Summary
 from sim.scenario import Scenario
-from sim.scenario_models import ScenarioFile
+from sim.scenario.models import ScenarioFile
 from sim.world import World
 
 from .circuit import LivePlayer, LogPlayer, Player, ReplayCircuit

@@ -1,9 +1,9 @@
-"""Writes `scenario.schema.json` from `sim.scenario_models`."""
+"""Writes `scenario.schema.json` from `sim.scenario.models`."""
 
 import json
 from pathlib import Path
 
-from sim.scenario_models import json_schema
+from sim.scenario.models import json_schema
 
 if __name__ == "__main__":
     path = Path(__file__).with_name("scenario.schema.json")

@@ -1,4 +1,4 @@
-"""What is wrong with a scenario that no model of `sim.scenario_models` sees by itself: one part against another, and the town."""
+"""What is wrong with a scenario that no model of `sim.scenario.models` sees by itself: one part against another, and the town."""
 
 import difflib
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bridge.cases.reading import Loc
-from sim import scenario_models as models
+from sim.scenario import models
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario

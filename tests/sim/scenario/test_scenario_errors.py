@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bridge.errors import ConfigError
 from sim.scenario import load
 
-DEMO = Path(__file__).parents[2] / "sim" / "scenarios" / "demo.yaml"
+DEMO = Path(__file__).parents[3] / "sim" / "scenarios" / "demo.yaml"
 TEXT = DEMO.read_text(encoding="utf-8")
 
 

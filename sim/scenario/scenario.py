@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from bridge.cases.conditions import WEEKDAYS
 from bridge.cases.reading import config_error, field_name, read_yaml, where
 from bridge.errors import ConfigError
-from sim import scenario_models as models
-from sim.moments import parse_clock, parse_duration, parse_moment, to_utc_ms
-from sim.scenario_checks import UNIT_EVENTS, problems, trip_name
+from sim.scenario import models
+from sim.scenario.checks import UNIT_EVENTS, problems, trip_name
+from sim.scenario.moments import parse_clock, parse_duration, parse_moment, to_utc_ms
 from sim.world import spec
 from sim.world.town import Town, build_town
 from sim.world.world import World

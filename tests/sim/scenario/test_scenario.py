@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from bridge.cases.scheme import Scheme, load_scheme
 from firmware.core.settings import Settings, SettingsError, ranges
 from sim.scenario import Expectation, Fault, load
-from sim.scenario_models import EventKind, Policy, json_schema
+from sim.scenario.models import EventKind, Policy, json_schema
 from sim.world.plane import distance_m
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DEMO = ROOT / "sim" / "scenarios" / "demo.yaml"
 SCHEMA = ROOT / "sim" / "schema" / "scenario.schema.json"
 HOUR = 3_600_000

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.moments import parse_clock, parse_duration, parse_moment, to_utc_ms
+from sim.scenario.moments import parse_clock, parse_duration, parse_moment, to_utc_ms
 
 
 @given(st.integers(0, 23), st.integers(0, 59), st.integers(0, 59), st.integers(1, 999))
