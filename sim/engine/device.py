@@ -6,6 +6,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from sim.engine.process import DeviceProcess, Zygote
+from sim.engine.recording import Recorder
 from sim.engine.wire import ITEM_HEAD, RUN_HEAD, Item, Yield, pack_run
 from sim.silicon import _channels as ch
 
@@ -23,7 +24,15 @@ class Device:
     learn of them, so a run does not depend on the host's speed.
     """
 
-    def __init__(self, name: str, device_id: int, folder: Path, application: str, zygote: Zygote) -> None:
+    def __init__(
+        self,
+        name: str,
+        device_id: int,
+        folder: Path,
+        application: str,
+        zygote: Zygote,
+        recorder: Recorder | None = None,
+    ) -> None:
         self.name = name
         self.device_id = device_id
         self.folder = folder
@@ -35,18 +44,24 @@ class Device:
         self.lives = 0
         self.is_off = False  # no supply, and no process
         self.crashes: list[str] = []
+        self.bytes_up = self.bytes_down = 0  # of its connections to the broker
         self._application = application
         self._zygote = zygote
         self._inbox: list[tuple[tuple[int, int, int, int], Item]] = []
         self._sent: list[tuple[tuple[int, int, int, int], Item]] = []
         self._slipped: list[Item] = []
         self._counters: dict[tuple[int, int], int] = {}
+        self.recorder = recorder
         self.process = self._boot(1)
 
     def _boot(self, cause: int) -> DeviceProcess:
         self.lives += 1
         unique_id = b"\x02" + self.device_id.to_bytes(5, "big")  # a locally administered address
-        return self._zygote.spawn(self.folder, unique_id, cause, self._application)
+        if self.recorder is not None:
+            self.recorder.life(self.folder, self.now_ms, cause, unique_id)
+        process = self._zygote.spawn(self.folder, unique_id, cause, self._application)
+        process.recorder = self.recorder
+        return process
 
     @property
     def activity_ms(self) -> int:

@@ -11,6 +11,7 @@ from collections import deque
 from pathlib import Path
 
 from sim.engine.image import Image
+from sim.engine.recording import Recorder
 from sim.engine.wire import Yield, parse_yield
 
 
@@ -119,12 +120,15 @@ class DeviceProcess:
         self._read_fd = read_fd
         os.set_blocking(read_fd, False)
         self._buffer = b""
+        self.recorder: Recorder | None = None
 
     def fileno(self) -> int:
         return self._read_fd
 
     def send(self, run: bytes) -> None:
         """BrokenPipeError when the device has died."""
+        if self.recorder is not None:
+            self.recorder.run(run)
         view = memoryview(run)
         while view:
             view = view[os.write(self._write_fd, view) :]
@@ -146,6 +150,8 @@ class DeviceProcess:
             self._buffer = buffer
             return None
         self._buffer = buffer[end:]
+        if self.recorder is not None:
+            self.recorder.answer(buffer[4:end])
         return parse_yield(buffer[4:end])
 
     def kill(self) -> None:

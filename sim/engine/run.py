@@ -18,18 +18,23 @@ from sqlalchemy import Engine
 from bridge.store.opening import open_store
 from firmware.core.ident import parse_device_name
 from sim.engine.air import Air
+from sim.engine.arrivals import NAME as ARRIVALS
+from sim.engine.arrivals import Arrivals
 from sim.engine.bench import equip
+from sim.engine.circuit.cell import Cell
 from sim.engine.circuit.tag import TagCircuit
 from sim.engine.circuit.unit import UnitCircuit
 from sim.engine.device import Device
 from sim.engine.faults import Faults
+from sim.engine.figures import DeviceFigures
 from sim.engine.folder import RunFolder
-from sim.engine.image import build
+from sim.engine.image import build, build_hash
 from sim.engine.kernel import Kernel
 from sim.engine.memory import Memory
 from sim.engine.net import Network
 from sim.engine.orders import Orders
 from sim.engine.process import Zygote
+from sim.engine.recording import Recordings
 from sim.engine.services import Services, embedded_broker
 from sim.engine.summary import Summary, is_judged, records_made, stored, stored_figures, unmet
 from sim.engine.surroundings import RANGE_M, Surroundings
@@ -51,6 +56,7 @@ class Options:
     console_port: int | None = None
     broker_port: int = 0
     shows_town: bool = True
+    record: frozenset[str] = frozenset()  # names of devices, or "all": what reaches them is kept in `recordings/`
     tls: bool = False  # between broker, devices and bridge; in clear a run is faster, and its findings are the same
 
 
@@ -98,6 +104,7 @@ class Run:
     services: Services | None = None
     engine: Engine | None = None
     network: Network | None = None
+    arrivals: Arrivals | None = None
 
     def _start(self) -> None:
         folder, world = self.folder, self.world
@@ -120,8 +127,12 @@ class Run:
         surroundings = Surroundings(world)
         selector = selectors.DefaultSelector()
         self.network = Network(selector, ("127.0.0.1", broker.port), world.start_utc_ms, surroundings.latency_ms)
+        self.arrivals = Arrivals(folder.path / ARRIVALS)
+        self.network.on_sent = self.arrivals.note
         self.air = Air(world.seed, surroundings.distance_m, surroundings.rssi_dbm, RANGE_M)
         self.zygote = Zygote(image)
+        identity = (self.scenario.name, self.scenario.seed, build_hash(), self.options.tls)
+        self._recordings = Recordings(folder.path / "recordings", self.options.record, *identity)
         self.kernel = Kernel(selector, self.zygote, self.air, self.network)
         devices = []
         given = equip(folder.store, tags + units, self.scenario.fitted_utc_ms)
@@ -143,7 +154,8 @@ class Run:
 
     def _boot(self, name: str, path: Path, application: str) -> Device:
         assert self.zygote is not None
-        return Device(name, parse_device_name(name), path, application, self.zygote)
+        recorder = self._recordings.of(name, application)
+        return Device(name, parse_device_name(name), path, application, self.zygote, recorder)
 
     # Time
 
@@ -207,6 +219,8 @@ class Run:
         while not is_judged(engine) and time.monotonic() < deadline:
             self.kernel.idle(0.05)
         self.memory.sample(self.pids(), now=True)
+        if self.arrivals is not None:
+            self.arrivals.flush()
         return Summary(
             scenario=self.scenario.name,
             seed=self.scenario.seed,
@@ -223,6 +237,16 @@ class Run:
             unmet=unmet(engine, self.scenario, self._ended_ms, self._ended_ms + SETTLE_MAX_MS),
         )
 
+    def device_figures(self) -> list[DeviceFigures]:
+        """Of every device, up to where it has got to."""
+        out = []
+        for device in self.kernel.devices:
+            cell: Cell = self.kernel.circuit(device.name).cell  # pyright: ignore[reportAttributeAccessIssue]: every board has one
+            cell.settle(self.kernel.time_ms)
+            traffic = (device.bytes_up, device.bytes_down)
+            out.append(DeviceFigures(device.name, dict(cell.ms_on_cell), cell.ms_outside, *traffic, device.lives, device.crashes))
+        return out
+
     def pids(self) -> list[int]:
         """All processes that this run is made of, this one included."""
         services = self.services.pids() if self.services is not None else []
@@ -232,9 +256,13 @@ class Run:
     def close(self) -> None:
         if self.network is not None:
             self.network.close()
+        if self.arrivals is not None:
+            self.arrivals.close()
         if self.zygote is not None:
             for device in self.kernel.devices if hasattr(self, "kernel") else ():
                 device.process.close()
+                if device.recorder is not None:
+                    device.recorder.close()
             self.zygote.close()
         if self.engine is not None:
             self.engine.dispose()
