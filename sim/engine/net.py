@@ -80,6 +80,7 @@ class Network:
         self._start_utc_ms = start_utc_ms
         self._latency = latency
         self.on_change: Callable[[Device], None] = lambda device: None
+        self.on_sent: Callable[[str, int, int | None, bytes], None] = lambda name, t_ms, latency_ms, packet: None
         self._connections: dict[tuple[str, int], _Connection] = {}
         self._by_device: dict[str, list[_Connection]] = {}
         self._broker_is_up = True
@@ -223,6 +224,7 @@ class Network:
 
     def _send(self, connection: _Connection, t_ms: int, data: bytes) -> None:
         self.bytes_up += len(data)
+        connection.device.bytes_up += len(data)
         if not connection.began:
             connection.began = True
             connection.tls = Tls() if Tls.begins(data) else None
@@ -238,6 +240,7 @@ class Network:
         """The device sent these bytes of MQTT."""
         latency_ms = self._latency(connection.device.name, t_ms)
         for packet in connection.up.feed(data):
+            self.on_sent(connection.device.name, t_ms, latency_ms, packet)
             for key in awaited(packet):
                 if latency_ms is not None and (key[0] != "receipt" or self._receipts_come):
                     extra_ms = _RECEIPT_MS if key[0] == "receipt" else 0
@@ -273,6 +276,7 @@ class Network:
             self._lost(connection)
             return
         self.bytes_down += len(data)
+        connection.device.bytes_down += len(data)
         if connection.tls is None:
             self._answer(connection, data)
         else:
