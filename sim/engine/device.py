@@ -45,7 +45,6 @@ class Device:
         self.is_off = False  # no supply, and no process
         self.crashes: list[str] = []
         self.bytes_up = self.bytes_down = 0  # of its connections to the broker
-        self.bytes_up = self.bytes_down = 0  # of its connections to the broker
         self._application = application
         self._zygote = zygote
         self._inbox: list[tuple[tuple[int, int, int, int], Item]] = []
