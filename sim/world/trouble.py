@@ -6,6 +6,7 @@ receiver's own (`gnss`) and the network's (`cellular`).
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from .plane import distance_m
@@ -34,6 +35,17 @@ class Troubles:
         self._by_kind: dict[str, list[Trouble]] = {}
         for trouble in troubles:
             self._by_kind.setdefault(trouble.kind, []).append(trouble)
+
+    def begin(self, trouble: Trouble) -> None:
+        """One more, from a time on that nobody has asked about yet."""
+        self._by_kind.setdefault(trouble.kind, []).append(trouble)
+
+    def end(self, kind: str, wearer_id: str | None, t_ms: int) -> None:
+        """Those of a kind and a wearer (None: those that are everyone's) that go on at t_ms are over then."""
+        self._by_kind[kind] = [
+            replace(each, until_ms=t_ms) if each.wearer_id == wearer_id and each.from_ms < t_ms < each.until_ms else each
+            for each in self._by_kind.get(kind, ())
+        ]
 
     def now(self, kind: str, wearer_id: str, t_ms: int) -> Trouble | None:
         """The trouble of a kind that this wearer has at a time."""
