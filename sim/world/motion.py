@@ -5,7 +5,7 @@ in bends to 1.5 m/s² sideways, speed up by 1.3 and brake by 1.8 m/s² (comforta
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .streets import DRIVE_MPS, Point, Route
 
@@ -39,15 +39,6 @@ class Stretch:
 
 def stay(point: Point, start_ms: int, end_ms: int, indoors: bool, place: str | None, canyon: float = 0.0) -> Stretch:
     return Stretch(start_ms, end_ms, *point, *point, "still", indoors, canyon, place)
-
-
-def cut(s: Stretch, t_ms: int) -> Stretch:
-    """As much of it as there is before t_ms."""
-    if t_ms >= s.end_ms:
-        return s
-    f = max(0.0, (t_ms - s.start_ms) / (s.end_ms - s.start_ms))
-    x1, y1 = s.x0 + (s.x1 - s.x0) * f, s.y0 + (s.y1 - s.y0) * f
-    return replace(s, end_ms=max(t_ms, s.start_ms + 1), x1=x1, y1=y1)
 
 
 def walk(route: Route, start_ms: int, pace: float = 1.0) -> list[Stretch]:
