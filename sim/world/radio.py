@@ -71,10 +71,17 @@ def _field(key: int, x: float, y: float) -> float:
     """Noise of variance 1 over the plane, correlated over about _CELL_M (bilinear between uniform numbers on a hashed grid)."""
     x, y = x / _CELL_M, y / _CELL_M
     i, j = math.floor(x), math.floor(y)
+    p, q, r, s = _corners(key, i, j)
     u, v = x - i, y - j
     a, b = 1 - u, 1 - v
-    weights = (a * b, u * b, a * v, u * v)
-    total = 0.0
-    for w, p, q in zip(weights, (i, i + 1, i, i + 1), (j, j, j + 1, j + 1), strict=True):
-        total += w * uniform(key, (p & 0xFFFFF) << 20 | (q & 0xFFFFF), -1.7320508, 1.7320508)
-    return total / math.sqrt(sum(w * w for w in weights))
+    w0, w1, w2, w3 = a * b, u * b, a * v, u * v
+    return (w0 * p + w1 * q + w2 * r + w3 * s) / math.sqrt(w0 * w0 + w1 * w1 + w2 * w2 + w3 * w3)
+
+
+@lru_cache(maxsize=8192)
+def _corners(key: int, i: int, j: int) -> tuple[float, float, float, float]:
+    a, b, c, d = (
+        uniform(key, (p & 0xFFFFF) << 20 | (q & 0xFFFFF), -1.7320508, 1.7320508)
+        for p, q in ((i, j), (i + 1, j), (i, j + 1), (i + 1, j + 1))
+    )
+    return a, b, c, d
