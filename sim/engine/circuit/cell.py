@@ -57,6 +57,10 @@ class Cell:
         self._count += 1
         insort(self._planned, (t_ms, self._count, part, state, on, of))
 
+    def unplan(self, t_ms: int, part: str) -> None:
+        """What was planned for a part from t_ms on is off."""
+        self._planned = [p for p in self._planned if p[2] != part or p[0] < t_ms]
+
     def add(self, t_ms: int, state: str, ms: int) -> None:
         """Time in a state on top of what its part is in: bursts too short to tell."""
         self.settle(t_ms)

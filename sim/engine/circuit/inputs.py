@@ -33,6 +33,16 @@ class Level:
                 self.level = level
                 self._tell(t_ms)
 
+    @property
+    def next_ms(self) -> int:
+        """Before this time it tells nothing that it has not told."""
+        return self._ahead[0][0] if self._ahead else self._asked_ms
+
+    def ask_again(self, t_ms: int) -> None:
+        """From t_ms on, a time that the device has not reached, the world is no longer what it was when it was asked."""
+        self._ahead = deque(change for change in self._ahead if change[0] < t_ms)
+        self._asked_ms = min(self._asked_ms, t_ms)
+
     def set(self, t_ms: int, level: int) -> None:
         """By somebody's hand instead of the world's, at a time that the device has not reached."""
         self.level = level
@@ -84,6 +94,11 @@ class Voltage:
             self._next_ms += self._every_ms
         return upto_ms
 
+    @property
+    def next_ms(self) -> int:
+        """Before this time it tells nothing that it has not told."""
+        return self._next_ms
+
     def again(self, t_ms: int) -> None:
         self._tell(t_ms)
 
@@ -117,6 +132,16 @@ class Supply:
             self._switched_on = bool(on)
             self._tell(t_ms, was_on)
 
+    @property
+    def next_ms(self) -> int:
+        """Before this time nothing is done to the switch that is not told."""
+        return self._ahead[0][0] if self._ahead else self._asked_ms
+
+    def ask_again(self, t_ms: int) -> None:
+        """As `Level.ask_again`."""
+        self._ahead = deque(change for change in self._ahead if change[0] < t_ms)
+        self._asked_ms = min(self._asked_ms, t_ms)
+
     def cell(self, t_ms: int, millivolts: int) -> None:
         """What the cell gives from t_ms on. The brown-out detector lets go at a higher voltage than it bites at."""
         was_on = self.is_on
@@ -143,3 +168,13 @@ class Moments:
                 sub = 0 if goes_on else ch.CRASH_HUNG
                 self._device.push(max(t_ms, self._device.horizon_ms + 1), self._channel, sub, CRASH_WORDS.encode())
             self._asked_ms += _ASK_MS
+
+    @property
+    def next_ms(self) -> int:
+        """Before this time it tells nothing that it has not told."""
+        return self._asked_ms
+
+    def ask_again(self, t_ms: int) -> None:
+        """As `Level.ask_again`."""
+        self._device.drop(lambda item: item.channel == self._channel and item.t_ms >= t_ms)
+        self._asked_ms = min(self._asked_ms, t_ms)

@@ -32,6 +32,11 @@ class GnssChip(Protocol):
         """Push what it prints up to a time; the time up to which that is done."""
         ...
 
+    @property
+    def next_ms(self) -> int:
+        """Before this time it prints nothing that is not pushed; `_channels.NEVER` when it is off."""
+        ...
+
 
 class ReceiverChip:
     def __init__(self, device: Device, uart: int, sky: Sky, on_first_fix: Callable[[int], None] = lambda epoch_ms: None) -> None:
@@ -79,6 +84,10 @@ class ReceiverChip:
             self._print(self._next_ms)
             self._next_ms += _EPOCH_MS
         return upto_ms
+
+    @property
+    def next_ms(self) -> int:
+        return self._next_ms if self.is_on else ch.NEVER
 
     def _print(self, epoch_ms: int) -> None:
         age_ms = epoch_ms - self._last_fix_ms if self._last_fix_ms >= 0 else None

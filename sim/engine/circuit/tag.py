@@ -61,14 +61,22 @@ class TagCircuit:
         self._supply = Supply(device, self._happens("tag_on", "tag_off"))
         self._crashes = Moments(device, ch.CRASH, self._happens("tag_crash", "tag_hung"))
         self._battery = Voltage(device, BATTERY_ADC, Cell.EVERY_MS, self._microvolts, self._cell_read)
+        self._quiet_until_ms = 0  # none of the parts but the receiver changes before; it is asked often
 
     def fill(self, upto_ms: int) -> int:
+        if upto_ms < self._quiet_until_ms:
+            return self.receiver.fill(upto_ms)
         upto_ms = self.receiver.fill(self._battery.fill(upto_ms))
         self._supply.fill(upto_ms)
         for pin in self._pins:
             pin.fill(upto_ms)
         self._crashes.fill(upto_ms)
+        self._quiet_until_ms = min(part.next_ms for part in (self._battery, self._supply, self._crashes, *self._pins))
         return upto_ms
+
+    @property
+    def next_ms(self) -> int:
+        return min(self.receiver.next_ms, self._battery.next_ms, self._supply.next_ms, self._crashes.next_ms, *[pin.next_ms for pin in self._pins])
 
     def output(self, item: Item) -> None:
         t_ms, channel, sub, payload = item
@@ -109,6 +117,13 @@ class TagCircuit:
         for pin in self._pins:
             pin.again(t_ms)
         self._battery.again(t_ms)
+
+    def changed(self, t_ms: int) -> None:
+        """Somebody changed the world as it is from t_ms on, a time that the device has not reached."""
+        self.cell.unplan(t_ms, SUPPLY)
+        for part in (self._supply, self._crashes, *self._pins):
+            part.ask_again(t_ms)
+        self._quiet_until_ms = 0
 
     def _happens(self, *kinds: str):
         """The changes that events of these kinds make: 1 by the first, 0 by the second."""

@@ -36,15 +36,23 @@ class UnitCircuit:
         self._supply = Supply(device, self._happens("unit_on", "unit_off"))
         self._crashes = Moments(device, ch.CRASH, self._happens("unit_crash", "unit_hung"))
         self._battery = Voltage(device, BATTERY_ADC, Cell.EVERY_MS, self._microvolts, self._cell_read)
+        self._quiet_until_ms = 0  # no part changes before; it is asked often
         device.push(0, ch.LINK, ch.NIC_WLAN, _WIFI_SEEN)
 
     def fill(self, upto_ms: int) -> int:
+        if upto_ms < self._quiet_until_ms:
+            return upto_ms
         upto_ms = self._battery.fill(upto_ms)
         self._supply.fill(upto_ms)
         for pin in self._pins:
             pin.fill(upto_ms)
         self._crashes.fill(upto_ms)
+        self._quiet_until_ms = min(part.next_ms for part in (self._battery, self._supply, self._crashes, *self._pins))
         return upto_ms
+
+    @property
+    def next_ms(self) -> int:
+        return min(self._battery.next_ms, self._supply.next_ms, self._crashes.next_ms, *[pin.next_ms for pin in self._pins])
 
     def output(self, item: Item) -> None:
         t_ms, channel, sub, payload = item
@@ -71,6 +79,13 @@ class UnitCircuit:
             pin.again(t_ms)
         self._battery.again(t_ms)
         self._device.push(max(t_ms, self._device.horizon_ms + 1), ch.LINK, ch.NIC_WLAN, _WIFI_SEEN)
+
+    def changed(self, t_ms: int) -> None:
+        """Somebody changed the world as it is from t_ms on, a time that the device has not reached."""
+        self.cell.unplan(t_ms, SUPPLY)
+        for part in (self._supply, self._crashes, *self._pins):
+            part.ask_again(t_ms)
+        self._quiet_until_ms = 0
 
     def _happens(self, *kinds: str) -> Callable[[int, int], Iterator[tuple[int, int]]]:
         """The changes that events of these kinds make: 1 by the first, 0 by the second. Whoever of the household did it."""
