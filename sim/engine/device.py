@@ -43,6 +43,9 @@ class Device:
         self.running = True  # a new process announces itself with a YIELD
         self.lives = 0
         self.is_off = False  # no supply, and no process
+        self.is_broken = False  # and never again
+        self.turns = 0
+        self.short_lives = 0  # in a row
         self.crashes: list[str] = []
         self.bytes_up = self.bytes_down = 0  # of its connections to the broker
         self._application = application
@@ -56,6 +59,7 @@ class Device:
 
     def _boot(self, cause: int) -> DeviceProcess:
         self.lives += 1
+        self.born_ms = self.now_ms
         unique_id = b"\x02" + self.device_id.to_bytes(5, "big")  # a locally administered address
         if self.recorder is not None:
             self.recorder.life(self.folder, self.now_ms, cause, unique_id)
@@ -76,6 +80,8 @@ class Device:
 
     def push(self, t_ms: int, channel: int, sub: int, payload: bytes) -> None:
         """An input at a virtual time. It must lie beyond the device's horizon: the past is told."""
+        if self.is_broken:
+            return
         if t_ms <= self.horizon_ms:
             raise RuntimeError(f"{self.name}: input on channel {channel} at {t_ms} ms, but it ran to {self.horizon_ms} ms")
         count = self._counters.get((channel, sub), 0)
@@ -114,6 +120,7 @@ class Device:
         del self._inbox[:n]
         self.horizon_ms = horizon_ms
         self.running = True
+        self.turns += 1
         self.process.send(pack_run(self.now_ms, horizon_ms, map(itemgetter(1), self._sent), clear_ms))
 
     def receive(self) -> Yield | None:
@@ -146,6 +153,12 @@ class Device:
         self.running = False
         self.wake_ms = ch.NEVER
         self._inbox = [entry for entry in self._inbox if entry[1].channel in _OUTLIVE]
+
+    def retire(self) -> None:
+        """Out of service for the rest of the run: it has no power, and nothing reaches it."""
+        self.power_off()
+        self.is_broken = True
+        self._inbox = []
 
     def power_up(self) -> None:
         """The power is back, at the time that the input says."""

@@ -7,12 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import deque
 from pathlib import Path
 
 from sim.engine.image import Image
 from sim.engine.recording import Recorder
 from sim.engine.wire import Yield, parse_yield
+
+_FATE_S = 2.0  # of wall time, until it is told how a process ended
 
 
 class InterpreterMissing(Exception):
@@ -80,6 +83,17 @@ class Zygote:
     def on_readable(self) -> None:
         """Take what the zygote says of devices that have ended."""
         self._read()
+
+    def fate(self, pid: int) -> str:
+        """How a device's process ended whose pipe is closed, in words; it may take a moment until that is told."""
+        deadline = time.monotonic() + _FATE_S
+        while pid not in self.ended and time.monotonic() < deadline:
+            if select.select([self._control], [], [], 0.05)[0]:
+                self._read()
+        status = self.ended.get(pid)
+        if status is None:
+            return "how is not known"
+        return f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
 
     def _read(self) -> None:
         try:
