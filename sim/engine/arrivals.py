@@ -1,7 +1,7 @@
 """When each sealed message went up, on the virtual clock: what the store cannot tell, whose receive times are the records' own.
 
 `arrivals*.csv` in the run's folder, a line a message of records in the order in which they were sent: the device that passed it
-on, the device that made it, first sequence and count, virtual ms of its last byte, and the one-way latency of that moment (empty
+on, the device that made it, first and last sequence, virtual ms of its last byte, and the one-way latency of that moment (empty
 without a network for long). What is sent again has a line of its own.
 """
 
@@ -22,7 +22,7 @@ class Sent(NamedTuple):
     carrier: str
     device_id: int
     first: int
-    count: int
+    last: int
     sent_ms: int
     latency_ms: int | None
 
@@ -44,7 +44,7 @@ class Arrivals:
         if header is None or header[0] != message.RECORDS:
             return
         _, _, count, device_id, first = header
-        self._file.write(f"{carrier},{device_id},{first},{count},{t_ms},{'' if latency_ms is None else latency_ms}\n")
+        self._file.write(f"{carrier},{device_id},{first},{first + count - 1},{t_ms},{'' if latency_ms is None else latency_ms}\n")
 
     def flush(self) -> None:
         self._file.flush()
@@ -59,7 +59,7 @@ def read(folder: Path) -> Iterator[Sent]:
     for path in sorted(folder.glob(_GLOB)):
         with path.open(encoding="ascii") as file:
             for line in file:
-                carrier, device_id, first, count, sent_ms, latency_ms = line.rstrip("\n").split(",")
+                carrier, device_id, first, last, sent_ms, latency_ms = line.rstrip("\n").split(",")
                 latency = int(latency_ms) if latency_ms else None
-                found.append(Sent(carrier, int(device_id), int(first), int(count), int(sent_ms), latency))
+                found.append(Sent(carrier, int(device_id), int(first), int(last), int(sent_ms), latency))
     return iter(sorted(found, key=lambda sent: (sent.sent_ms, sent.carrier, sent.device_id, sent.first)))

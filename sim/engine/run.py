@@ -28,6 +28,7 @@ from sim.engine.device import Device
 from sim.engine.faults import Faults
 from sim.engine.figures import DeviceFigures
 from sim.engine.folder import RunFolder
+from sim.engine.household import Circuit, Household
 from sim.engine.image import build, build_hash
 from sim.engine.kernel import Kernel
 from sim.engine.memory import Memory
@@ -36,8 +37,8 @@ from sim.engine.orders import Orders
 from sim.engine.process import Zygote
 from sim.engine.recording import Recordings
 from sim.engine.services import Services, embedded_broker
-from sim.engine.summary import Summary, is_judged, records_made, stored, stored_figures, unmet
-from sim.engine.surroundings import RANGE_M, Surroundings
+from sim.engine.summary import Summary, is_judged, judged, records_made, stored, stored_figures
+from sim.engine.surroundings import Surroundings
 from sim.scenario import Scenario
 from sim.world import World
 
@@ -129,12 +130,11 @@ class Run:
         self.network = Network(selector, ("127.0.0.1", broker.port), world.start_utc_ms, surroundings.latency_ms)
         self.arrivals = Arrivals(folder.path / ARRIVALS)
         self.network.on_sent = self.arrivals.note
-        self.air = Air(world.seed, surroundings.distance_m, surroundings.rssi_dbm, RANGE_M)
         self.zygote = Zygote(image)
         identity = (self.scenario.name, self.scenario.seed, build_hash(), self.options.tls)
         self._recordings = Recordings(folder.path / "recordings", self.options.record, *identity)
-        self.kernel = Kernel(selector, self.zygote, self.air, self.network)
-        devices = []
+        self.kernel = Kernel(selector, self.zygote, self.network)
+        households: dict[str, list[tuple[Device, Circuit]]] = {}
         given = equip(folder.store, tags + units, self.scenario.fitted_utc_ms)
         for wearer in world.wearers.values():
             unit = wearer.home_unit
@@ -142,15 +142,18 @@ class Run:
             partners = [unit] if unit else []
             path = folder.provision(wearer.tag, unit, partners, slot, broker.port, self._policy, given[wearer.tag])
             device = self._boot(wearer.tag, path, "firmware.tag")
-            devices.append((device, self._make_tag(device, world)))
+            members = households.setdefault(unit or wearer.tag, [])
+            members.append((device, self._make_tag(device, world)))
             if unit and not slot:
                 partners = [member.tag for member in world.household(unit)]
                 path = folder.provision(unit, unit, partners, 0, broker.port, self._policy, given[unit])
                 device = self._boot(unit, path, "firmware.hmu")
-                devices.append((device, UnitCircuit(device, world)))
-        self.air.join([device for device, _ in devices], lambda device: device.name in world.home_units)
-        for device, circuit in devices:
-            self.kernel.add(device, circuit)
+                members.append((device, UnitCircuit(device, world)))
+        for members in households.values():
+            air = Air(world.seed, surroundings.apart_until_ms, surroundings.rssi_dbm)
+            air.join([device for device, _ in members], lambda device: device.name in world.home_units)
+            circuits = {device.name: circuit for device, circuit in members}
+            self.kernel.add(Household([device for device, _ in members], circuits, air, self.network))
 
     def _boot(self, name: str, path: Path, application: str) -> Device:
         assert self.zygote is not None
@@ -234,7 +237,7 @@ class Run:
             device_runs=self.kernel.runs,
             holds_expired=self.network.holds_expired,
             crashes=[crash for device in self.kernel.devices for crash in device.crashes],
-            unmet=unmet(engine, self.scenario, self._ended_ms, self._ended_ms + SETTLE_MAX_MS),
+            **judged(engine, self.scenario, self.folder.path, self._ended_ms, self._ended_ms + SETTLE_MAX_MS),
         )
 
     def device_figures(self) -> list[DeviceFigures]:

@@ -11,7 +11,8 @@ from bridge.store import queries
 from bridge.store.schema import declined, event, record, rules_cursor
 from firmware.core.blockdev import FileDevice
 from firmware.core.journal import made
-from sim.scenario import Expectation, Scenario
+from sim.engine.expecting import Outcome, outcomes
+from sim.scenario import Scenario
 
 # The kinds of event that ask something of an officer; the others tell what is.
 FINDINGS = (
@@ -19,7 +20,6 @@ FINDINGS = (
     "motion_no_fix", "receiver_dead", "modem_dead", "unit_silent", "comms_lost", "moved",
 )  # fmt: skip
 _BLOCK = 4096
-_FOR_EVER_MS = 1 << 61
 
 
 @dataclass
@@ -42,6 +42,7 @@ class Summary:
     holds_expired: int
     crashes: list[str] = field(default_factory=list)
     unmet: list[str] = field(default_factory=list)
+    expected: list[Outcome] = field(default_factory=list)  # of each expectation, in the scenario's order
 
     @property
     def is_good(self) -> bool:
@@ -97,32 +98,7 @@ def stored_figures(engine: Engine, made_by: Mapping[int, int]) -> dict[str, Any]
         }
 
 
-def unmet(engine: Engine, scenario: Scenario, ended_ms: int, settled_ms: int) -> list[str]:
-    """The scenario's expectations that lie within what was simulated and do not hold, in words."""
-    out = []
-    for e in scenario.expect:
-        if not e.never and ended_ms < e.until_ms < _FOR_EVER_MS:
-            continue
-        found = _count(engine, e, scenario.start_utc_ms, settled_ms)
-        if e.never and found:
-            out.append(f"{e.wearer_id}: {e.kind} must not be found, but was, {found} times")
-        elif not e.never and not found:
-            first, last = (scenario.local_time(t).strftime("%H:%M:%S") for t in (e.from_ms, min(e.until_ms, ended_ms)))
-            out.append(f"{e.wearer_id}: {e.kind} must be found between {first} and {last}, but was not")
-    return out
-
-
-def _count(engine: Engine, e: Expectation, start_ms: int, settled_ms: int) -> int:
-    statement = (
-        select(func.count())
-        .select_from(event)
-        .where(
-            event.c.wearer_id == e.wearer_id,
-            event.c.kind == e.kind,
-            event.c.superseded.is_(False),
-            event.c.at_ms >= start_ms + e.from_ms,
-            event.c.at_ms <= start_ms + min(e.until_ms, settled_ms),
-        )
-    )
-    with engine.connect() as connection:
-        return connection.execute(statement).scalar_one()
+def judged(engine: Engine, scenario: Scenario, folder: Path, ended_ms: int, settled_ms: int) -> dict[str, Any]:
+    """The fields of a Summary that tell what became of the scenario's expectations."""
+    expected = outcomes(engine, scenario, folder, ended_ms, settled_ms)
+    return {"expected": expected, "unmet": [outcome.why for outcome in expected if outcome.met is False]}

@@ -70,6 +70,8 @@ def problems(s: "Scenario") -> Iterator[tuple[Loc, object, str]]:
             yield ("expect", i, "wearer"), e.wearer, _one_of("the id of a person", e.wearer, ids)
         if e.between is not None and s.moment_ms(e.between[0]) > s.moment_ms(e.between[1]):
             yield ("expect", i, "between"), e.between, "two moments, the earlier one first"
+        if e.of is not None and s.moment_ms(e.of) < 0:
+            yield ("expect", i, "of"), e.of, _not_before(s)
 
 
 _TAGS_MAX = 16  # of one household: the slots of a beacon (firmware.core.frame)

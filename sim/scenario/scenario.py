@@ -38,13 +38,20 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """An event of `kind` for the wearer between `from_ms` and `until_ms` (both inclusive): at least one, or with `never` none."""
+    """An event of `kind` for the wearer between `from_ms` and `until_ms` (both inclusive): at least one, or with `never` none.
+
+    `within_ms`: each counts only when its record is with the bridge so long after `of_ms`, or after its own time without that.
+    """
 
     wearer_id: str
     kind: str
     never: bool
     from_ms: int
     until_ms: int
+    of_ms: int | None = None
+    within_ms: int | None = None
+    count: int | None = None
+    at_most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +130,12 @@ class Scenario:
         out: list[Expectation] = []
         for e in self.file.expect:
             low, high = (self.moment_ms(t) for t in e.between) if e.between else (0, 1 << 62)
-            out.append(Expectation(e.wearer, e.event or e.never or "", e.never is not None, low, high))
+            within_ms = None if e.within is None else parse_duration(e.within)
+            of_ms = None if e.of is None else self.moment_ms(e.of)
+            if of_ms is not None and within_ms is not None:
+                low, high = of_ms, of_ms + within_ms
+            what = (e.wearer, e.event or e.never or "", e.never is not None)
+            out.append(Expectation(*what, low, high, of_ms, within_ms, e.count, e.at_most))
         return out
 
     # The world

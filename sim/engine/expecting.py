@@ -1,0 +1,168 @@
+"""What a scenario expects, held against what was found and when it came."""
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select
+
+from bridge.store.schema import event, record
+from sim.engine import arrivals
+from sim.scenario import Expectation, Scenario
+
+FOR_EVER_MS = 1 << 61
+_UNKNOWN = -1
+_LOOK_ON = 200  # records: by how many the order in which they were stored may differ from that in which they came
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`text` says what was expected; `met` is None when that lies beyond what was simulated; `why` says what is wrong, if so."""
+
+    wearer_id: str
+    text: str
+    met: bool | None
+    why: str = ""
+
+
+class Came:
+    """When records were with the bridge, in virtual ms: as their last byte left, plus the network's latency of that moment.
+
+    While the scenario has the bridge down, as it came up again; what was on its way to a broker that then was down was sent
+    again. The bridge's own share, a commit and the rules, is not in it: on the virtual clock it takes no time.
+    """
+
+    def __init__(self, folder: Path, scenario: Scenario) -> None:
+        self._start_ms = scenario.start_utc_ms
+        self._broker_down = [(f.from_ms, f.until_ms) for f in scenario.faults if f.kind == "broker_down"]
+        self._bridge_down = [(f.from_ms, f.until_ms) for f in scenario.faults if f.kind == "bridge_down"]
+        self._by_device: dict[int, array[int]] = {}
+        for sent in arrivals.read(folder):
+            self._note(sent)
+
+    def _note(self, sent: arrivals.Sent) -> None:
+        if sent.latency_ms is None:
+            return
+        came_ms = sent.sent_ms + sent.latency_ms
+        if _within(came_ms, self._broker_down) is not None:
+            return
+        while (until_ms := _within(came_ms, self._bridge_down)) is not None:
+            came_ms = until_ms
+        its = self._by_device.setdefault(sent.device_id, array("q"))
+        end = sent.last + 1
+        if len(its) < end:
+            its.extend([_UNKNOWN] * (end - len(its)))
+        for seq in range(sent.first, end):
+            if its[seq] == _UNKNOWN or came_ms < its[seq]:
+                its[seq] = came_ms
+
+    def record_ms(self, device_id: int, seq: int) -> int | None:
+        """None when it is not known, as of what was sent without a network."""
+        its = self._by_device.get(device_id, ())
+        found = its[seq] if 0 <= seq < len(its) else _UNKNOWN
+        return None if found == _UNKNOWN else found
+
+    def event_ms(self, connection: Connection, row: Any) -> int | None:
+        """When the bridge could know a finding: with its record, or with the first that moved the records' clock so far."""
+        if row.device_id is not None and row.seq is not None:
+            return self.record_ms(row.device_id, row.seq)
+        then = select(record.c.device_id, record.c.seq).where(record.c.received_ms >= row.received_ms)
+        rows = connection.execute(then.order_by(record.c.id).limit(_LOOK_ON))
+        known = [came for device_id, seq in rows if (came := self.record_ms(device_id, seq)) is not None]
+        return min(known, default=None)
+
+
+def outcomes(engine: Engine, scenario: Scenario, folder: Path, ended_ms: int, settled_ms: int) -> list[Outcome]:
+    """Of each expectation. `ended_ms` is what was simulated, `settled_ms` until when findings may be dated."""
+    needs_came = any(e.within_ms is not None for e in scenario.expect)
+    came = Came(folder, scenario) if needs_came else None
+    with engine.connect() as connection:
+        return [_outcome(connection, e, scenario, came, ended_ms, settled_ms) for e in scenario.expect]
+
+
+def text_of(e: Expectation, scenario: Scenario) -> str:
+    """`jory: strap_cut between 14:19:00 and 14:22:00, exactly 1`."""
+    if e.never:
+        return f"{e.wearer_id}: never {e.kind}" + (f" {_between(e, scenario)}" if e.until_ms < FOR_EVER_MS else "")
+    if e.of_ms is not None and e.within_ms is not None:
+        when = f"known within {seconds(e.within_ms)} of {_clock(scenario, e.of_ms)}"
+    else:
+        when = _between(e, scenario)
+        if e.within_ms is not None:
+            when += f", known within {seconds(e.within_ms)}"
+    often = "" if e.count is None else f", exactly {e.count}"
+    often += "" if e.at_most is None else f", at most {e.at_most}"
+    return f"{e.wearer_id}: {e.kind} {when}{often}"
+
+
+def _outcome(
+    connection: Connection, e: Expectation, scenario: Scenario, came: Came | None, ended_ms: int, settled_ms: int
+) -> Outcome:
+    text = text_of(e, scenario)
+    if not e.never and ended_ms < e.until_ms < FOR_EVER_MS:
+        return Outcome(e.wearer_id, text, None, f"beyond what was simulated, which ended at {_clock(scenario, ended_ms)}")
+    found = _found(connection, e, scenario.start_utc_ms, settled_ms)
+    if e.never:
+        why = f"{e.wearer_id}: {e.kind} must not be found, but was, {len(found)} times" if found else ""
+        return Outcome(e.wearer_id, text, not found, why)
+    in_time = found
+    if came is not None and e.within_ms is not None:
+        lags = []
+        in_time = []
+        for row in found:
+            t_ms = row.at_ms - scenario.start_utc_ms
+            came_ms = came.event_ms(connection, row)
+            if came_ms is None:
+                continue
+            lags.append(came_ms - (t_ms if e.of_ms is None else e.of_ms))
+            if lags[-1] <= e.within_ms:
+                in_time.append(row)
+        if found and not in_time:
+            first = f"after {seconds(min(lags))}" if lags else "nobody knows when"
+            return Outcome(e.wearer_id, text, False, f"{text}: it was found, but known {first} at the soonest")
+    if not in_time:
+        first, last = (_clock(scenario, t) for t in (e.from_ms, min(e.until_ms, ended_ms)))
+        return Outcome(e.wearer_id, text, False, f"{e.wearer_id}: {e.kind} must be found between {first} and {last}, but was not")
+    most = e.count if e.count is not None else e.at_most
+    if most is not None and (len(in_time) > most or (e.count is not None and len(in_time) != e.count)):
+        return Outcome(e.wearer_id, text, False, f"{text}: it was found {len(in_time)} times")
+    return Outcome(e.wearer_id, text, True)
+
+
+def _found(connection: Connection, e: Expectation, start_ms: int, settled_ms: int) -> list[Any]:
+    columns = (event.c.device_id, event.c.seq, event.c.at_ms, event.c.received_ms)
+    statement = select(*columns).where(
+        event.c.wearer_id == e.wearer_id,
+        event.c.kind == e.kind,
+        event.c.superseded.is_(False),
+        event.c.at_ms >= start_ms + e.from_ms,
+        event.c.at_ms <= start_ms + min(e.until_ms, settled_ms),
+    )
+    return list(connection.execute(statement.order_by(event.c.at_ms)))
+
+
+def seconds(ms: float) -> str:
+    """`0.8 s`, `12 s`, `4 min 10 s`."""
+    if ms < 10_000:
+        return f"{ms / 1000:.1f} s"
+    whole = round(ms / 1000)
+    parts = [(whole // 3600, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")]
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
+
+
+def _between(e: Expectation, scenario: Scenario) -> str:
+    return f"between {_clock(scenario, e.from_ms)} and {_clock(scenario, e.until_ms)}"
+
+
+def _clock(scenario: Scenario, t_ms: int) -> str:
+    """Local time of day; with its day when that is not the first."""
+    local, first = scenario.local_time(t_ms), scenario.local_time(0).date()
+    days = (local.date() - first).days
+    return f"{local:%H:%M:%S}" if not days else f"day {days + 1} {local:%H:%M:%S}"
+
+
+def _within(t_ms: int, periods: Iterable[tuple[int, int]]) -> int | None:
+    """The end of the period that a time lies in."""
+    return next((until for since, until in periods if since <= t_ms < until), None)
