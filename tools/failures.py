@@ -23,11 +23,10 @@ def _mendable() -> tuple[type[Exception], ...]:
     from bridge.broker.process import BrokerError
     from bridge.errors import ConfigError
     from sim.engine.image import ImageError
-    from sim.engine.kernel import DeviceBroken
     from sim.engine.process import InterpreterMissing, ZygoteEnded
     from sim.engine.services import ServiceError
 
-    return ConfigError, BrokerError, ImageError, DeviceBroken, InterpreterMissing, ServiceError, ZygoteEnded
+    return ConfigError, BrokerError, ImageError, InterpreterMissing, ServiceError, ZygoteEnded
 
 
 def one_line(error: BaseException) -> str:
@@ -35,11 +34,10 @@ def one_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
-    if type(error).__name__ in ("DeviceBroken", "ServiceError"):
+    if type(error).__name__ == "ServiceError":
         # A log: the last line is the reason. A service logs JSON, and says in plain words why it cannot start.
         plain = [line for line in lines if not line.startswith("{")]
-        last = (plain or lines)[-1]
-        return last if len(lines) == 1 or type(error).__name__ == "ServiceError" else f"{lines[0]}: {last}"
+        return (plain or lines)[-1]
     return " ".join(lines)
 
 
