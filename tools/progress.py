@@ -7,7 +7,7 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -19,6 +19,7 @@ from sqlalchemy import select
 
 from bridge.store import queries, schema
 from firmware.core.record import FIX, MODE_GPS, MODE_RF, PRESENCE_HOME, PRESENCE_NOT_HOME
+from sim.report.words import describe
 
 if TYPE_CHECKING:
     from sim.engine.run import Run
@@ -108,23 +109,6 @@ class Looker:
         at = datetime.fromtimestamp(row.at_ms / 1000, self._run.scenario.zone)
         wearer = self._names.get(row.wearer_id) or str(row.wearer_id)
         return Happening(at, wearer, describe(row.kind, row.detail), row.kind in self._asks)
-
-
-def describe(kind: str, detail: dict[str, Any]) -> str:
-    """An event in words: its kind, and what its detail adds (`bridge.rules` says what that may be)."""
-    if kind == "mode":
-        return f"mode {str(detail.get('mode', 'unknown')).upper()}, {_plain(detail.get('reason', ''))}".rstrip(", ")
-    if kind == "presence":
-        return {"home": "at home", "not_home": "out"}.get(str(detail.get("presence")), "whereabouts unknown")
-    text = _plain(kind)
-    if kind in ("boot", "battery_low"):
-        text = f"{text}: {_plain(detail.get('device', 'device'))}"
-    about = detail.get("zone") or detail.get("curfew")
-    return f"{text}: {about}" if about else text
-
-
-def _plain(word: object) -> str:
-    return str(word).replace("_", " ")
 
 
 class Display(Protocol):
