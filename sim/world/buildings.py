@@ -27,9 +27,12 @@ class Building:
     name: str
     street: str
     use: str
+    inside: Point | None = None  # where the mean of the corners is not in the building
 
     @property
     def middle(self) -> Point:
+        if self.inside is not None:
+            return self.inside
         n = len(self.corners)
         return sum(p[0] for p in self.corners) / n, sum(p[1] for p in self.corners) / n
 

@@ -241,7 +241,7 @@ class Days:
         """The way from place to place, on foot, by bus or by car, begun at a time."""
         town = self._town
         if by == "car":
-            return motion.drive(town.route(here, there, drive=True), at)
+            return motion.drive(town.route(here, there, "drive"), at)
         if by == "bus":
             board, leave = _near_stop(town, here), _near_stop(town, there)
             if board.name != leave.name:
@@ -249,7 +249,7 @@ class Days:
                 ready = out[-1].end_ms if out else at
                 wait = round(uniform(stream(self._seed, "bus", self._id, here.name, there.name), 0, 60_000, 300_000))
                 out.append(motion.stay(board.point, ready, ready + wait, False, None))
-                ride = town.route(board, leave, drive=True)
+                ride = town.route(board, leave, "drive")
                 halts = tuple(s.point for s in town.bus_stops if any(math.dist(s.point, p) < 15 for p in ride.points))
                 out += motion.drive(ride, ready + wait, "bus", halts)
                 return out + motion.walk(town.route(leave, there), out[-1].end_ms, self._pace)

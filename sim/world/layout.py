@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from . import names
 from .bend import Bend
 from .hashing import stream, uniform
-from .streets import Edge, Point, length_of
+from .streets import Edge, Point, connected, length_of
 
 WALK_M = 27.0  # the riverside paths run this far from the middle of the river
 RIVER_HALF_M = 9.0
@@ -128,7 +128,7 @@ class _Builder:
         nodes, edges = self.cut()
         river = [self.bend(x, self.river_y(x)) for x in _steps(-s, s, 25.0)]
         river = [_beyond(river[1], river[0], 0.35 * s), *river, _beyond(river[-2], river[-1], 0.35 * s)]
-        nodes, edges = _connected(nodes, edges)
+        nodes, edges = connected(nodes, edges)
         return Layout(nodes, edges, self.blocks, river, self.bend)
 
     def rural(self, x: float, y: float) -> bool:
@@ -291,32 +291,3 @@ def _beyond(p: Point, q: Point, metres: float) -> Point:
 def _steps(low: float, high: float, step: float) -> list[float]:
     count = max(1, math.ceil(abs(high - low) / step))
     return [low] + [low + (high - low) * i / count for i in range(1, count)] + [high]
-
-
-def _connected(nodes: list[Point], edges: list[Edge]) -> tuple[list[Point], list[Edge]]:
-    """The largest part of the network that hangs together, renumbered."""
-    near: list[list[int]] = [[] for _ in nodes]
-    for edge in edges:
-        near[edge.a].append(edge.b)
-        near[edge.b].append(edge.a)
-    seen = [-1] * len(nodes)
-    sizes: list[int] = []
-    for start in range(len(nodes)):
-        if seen[start] >= 0 or not near[start]:
-            continue
-        todo, count = [start], 0
-        seen[start] = len(sizes)
-        while todo:
-            count += 1
-            for other in near[todo.pop()]:
-                if seen[other] < 0:
-                    seen[other] = len(sizes)
-                    todo.append(other)
-        sizes.append(count)
-    best = max(range(len(sizes)), key=sizes.__getitem__)
-    kept = [i for i in range(len(nodes)) if seen[i] == best]
-    place = {old: new for new, old in enumerate(kept)}
-    left = [edge for edge in edges if edge.a in place]
-    return [nodes[i] for i in kept], [
-        Edge(i, place[e.a], place[e.b], e.points, e.name, e.street_class, e.length_m, e.canyon) for i, e in enumerate(left)
-    ]

@@ -1,4 +1,5 @@
-"""A synthetic small English town: streets, river, parks, buildings and named places, all from one seed.
+"""A synthetic small English town: streets, river, parks, buildings and named places, all from one seed. (`mapped` builds the
+same `Town` from a map of a real one.)
 
 It is no real town: the default centre (near Dorchester in Dorset) only puts it at a believable latitude. `build_town` is a
 plain function of its arguments (and remembers its last answers); `Town.geojson()` draws as a map.
@@ -39,14 +40,13 @@ class Town:
     seed: int
     plane: Plane
     size_m: float
-    layout: Layout
     streets: StreetGraph
     buildings: list[Building]
     parks: list[tuple[str, Ring]]
     water: list[tuple[str, Ring]]
     places: dict[str, Place]
     bus_stops: list[Place]
-    _index: shapely.STRtree = field(repr=False)
+    index: shapely.STRtree = field(repr=False)  # of the buildings
     _routes: dict[tuple, Route] = field(default_factory=dict, repr=False)
 
     def place(self, name: str) -> Place:
@@ -75,7 +75,7 @@ class Town:
     def spot(self, lat: float, lon: float) -> Place:
         """The place at a position: inside the building that stands there, or else in the open."""
         point = self.plane.to_xy(lat, lon)
-        hits = self._index.query(shapely.points(point), predicate="intersects").tolist()
+        hits = self.index.query(shapely.points(point), predicate="intersects").tolist()
         name = f"{lat:.6f}, {lon:.6f}"
         if hits:
             return Place(name, "spot", point, self.streets.nearest(point), True, min(hits))
@@ -84,14 +84,14 @@ class Town:
     def latlon(self, place: Place) -> tuple[float, float]:
         return self.plane.to_latlon(*place.point)
 
-    def route(self, start: Place, end: Place, drive: bool = False) -> Route:
-        """The way along the streets from place to place, doors included."""
-        key = (start.point, end.point, drive)
+    def route(self, start: Place, end: Place, by: str = "walk") -> Route:
+        """The way along the streets from place to place, doors included; `by` as in `StreetGraph.route`."""
+        key = (start.point, end.point, by)
         found = self._routes.get(key)
         if found is None:
-            a = self.streets.nearest(start.point, True) if drive else start.access
-            b = self.streets.nearest(end.point, True) if drive else end.access
-            found = _with_doors(start, self.streets.route(a, b, drive), end)
+            a = self.streets.nearest(start.point, True) if by == "drive" else start.access
+            b = self.streets.nearest(end.point, True) if by == "drive" else end.access
+            found = _with_doors(start, self.streets.route(a, b, by), end)
             self._routes[key] = found
         return found
 
@@ -167,7 +167,6 @@ def build_town(seed: int = 1, centre: tuple[float, float] = DEFAULT_CENTRE, size
         seed,
         Plane(*centre),
         size_m,
-        layout,
         streets,
         buildings,
         parks + meadows,
@@ -176,7 +175,7 @@ def build_town(seed: int = 1, centre: tuple[float, float] = DEFAULT_CENTRE, size
         [],
         index,
     )
-    _name_places(town)
+    _name_places(town, layout)
     return town
 
 
@@ -184,7 +183,7 @@ def _ring_of(shape: shapely.Polygon) -> Ring:
     return tuple((x, y) for x, y in shape.exterior.coords[:-1])
 
 
-def _name_places(town: Town) -> None:
+def _name_places(town: Town, layout: Layout) -> None:
     key = stream(town.seed, "places")
     taken: set[int] = set()
     half = town.size_m / 2
@@ -220,7 +219,7 @@ def _name_places(town: Town) -> None:
             name,
             "pub",
             150.0,
-            near=town.layout.river[len(town.layout.river) // 2] if name == "The Millwheel" else None,
+            near=layout.river[len(layout.river) // 2] if name == "The Millwheel" else None,
         )
     large: list[tuple[str, str, str]] = [(name, "work", "works") for name in names.WORKS]
     large += [(names.SUPERMARKET, "shop", "shop"), (names.HOSPITAL, "hospital", "hospital")]

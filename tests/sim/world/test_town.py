@@ -122,7 +122,7 @@ def test_routes_lead_from_door_to_door_along_the_streets(seed, data, drive):
     town = build_town(seed)
     start = town.place(data.draw(st.sampled_from(_names(town))))
     end = town.place(data.draw(st.sampled_from(_names(town))))
-    route = town.route(start, end, drive)
+    route = town.route(start, end, "drive" if drive else "walk")
     assert math.dist(route.points[0], start.point) < 0.02
     assert math.dist(route.points[-1], end.point) < 0.02
     assert len(route.classes) == len(route.points) - 1 == len(route.canyons) == len(route.names)
