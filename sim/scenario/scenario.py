@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
@@ -16,24 +16,13 @@ from pydantic import ValidationError
 from bridge.cases.conditions import WEEKDAYS
 from bridge.cases.reading import config_error, field_name, read_yaml, where
 from bridge.errors import ConfigError
-from sim.scenario import models
+from sim.scenario import faults, models
 from sim.scenario.checks import UNIT_EVENTS, problems, trip_name
+from sim.scenario.faults import Fault
 from sim.scenario.moments import parse_clock, parse_duration, parse_moment, to_utc_ms
 from sim.world import spec
 from sim.world.town import Town, build_town
 from sim.world.world import World
-
-FaultKind = Literal["broker_down", "bridge_down", "coverage_lost"]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """From `from_ms` until `until_ms`; `wearer_id` None means everybody."""
-
-    kind: FaultKind
-    from_ms: int
-    until_ms: int
-    wearer_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +92,7 @@ class Scenario:
     @property
     def faults(self) -> list[Fault]:
         """What fails between the devices and the people; what is done to the tags themselves is the world's."""
-        return [
-            Fault(f.kind, self.moment_ms(f.start), self.moment_ms(f.end), f.wearer)
-            for f in self.file.faults
-            if f.kind == "broker_down" or f.kind == "bridge_down" or f.kind == "coverage_lost"
-        ]
+        return faults.in_between(self)
 
     @property
     def orders(self) -> list[Order]:
@@ -144,7 +129,7 @@ class Scenario:
         town = self.file.town
         holes = []
         for hole in self.file.coverage_holes:
-            lat, lon, radius_m = self._circle(hole.circle, hole.around)
+            lat, lon, radius_m = self.circle(hole.circle, hole.around)
             until = None if hole.end is None else self.moment_ms(hole.end)
             holes.append(spec.CoverageHole(lat, lon, radius_m, 0 if hole.start is None else self.moment_ms(hole.start), until))
         return spec.WorldSpec(
@@ -157,25 +142,7 @@ class Scenario:
             tuple(self._person(p) for p in self.file.people),
             tuple(holes),
             tuple(spec.CoverageLoss(f.wearer_id, f.from_ms, f.until_ms) for f in self.faults if f.kind == "coverage_lost"),
-            tuple(self._trouble(f) for f in self.file.faults if f.kind not in get_args(FaultKind)),
-        )
-
-    def _trouble(self, f: models.Fault) -> spec.Trouble:
-        lat, lon, radius_m = (0.0, 0.0, 0.0) if f.circle is None and f.around is None else self._circle(f.circle, f.around)
-        return spec.Trouble(
-            cast(spec.TroubleKind, f.kind),
-            f.wearer,
-            self.moment_ms(f.start),
-            self.moment_ms(f.end),
-            f.how or "",
-            lat,
-            lon,
-            radius_m,
-            25.0 if f.fall_db is None else f.fall_db,
-            (60 if f.ramp_s is None else f.ramp_s) * 1000,
-            f.jump_m or 0.0,
-            f.drift_mps or 0.0,
-            f.bearing_deg or 0.0,
+            tuple(faults.troubles(self)),
         )
 
     def _person(self, p: models.Person) -> spec.Person:
@@ -225,12 +192,13 @@ class Scenario:
 
     def _condition(self, condition: models.Curfew | models.Zone) -> dict:
         if isinstance(condition, models.Zone) and condition.around is not None:
-            lat, lon, radius_m = self._circle(None, condition.around)
+            lat, lon, radius_m = self.circle(None, condition.around)
             circle = {"lat": round(lat, 7), "lon": round(lon, 7), "radius_m": radius_m}
             return {"kind": condition.kind, "name": condition.name, "circle": circle}
         return condition.model_dump(mode="json", by_alias=True, exclude_none=True)
 
-    def _circle(self, circle: models.Circle | None, around: models.Around | None) -> tuple[float, float, float]:
+    def circle(self, circle: models.Circle | None, around: models.Around | None) -> tuple[float, float, float]:
+        """Latitude, longitude and radius in metres of one of the two."""
         if circle is not None:
             return circle.lat, circle.lon, circle.radius_m
         assert around is not None  # the model holds one of the two
