@@ -20,7 +20,7 @@ SHORT_LIFE_MS = 10_000
 _DEEP_SLEEP = 4  # the reset's cause when a device wakes from it: no failure
 _TAIL = 2000  # characters of its console in a report
 
-LIMIT_S = 60.0  # of processor time; the heaviest moment of a healthy device, its start, takes 0.1 s (our judgement)
+LIMIT_S = 60.0  # of processor time; the heaviest moment of a healthy device, its start, takes about one (our judgement)
 _EVERY_S = 1.0  # of wall time between two looks
 
 
