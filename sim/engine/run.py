@@ -214,8 +214,10 @@ class Run:
             tick(self)
 
         made_by = self.made()
+        living = [device.device_id for device in self.kernel.devices if not device.is_broken]
+        awaited = {device_id: made_by[device_id] for device_id in living}  # the others send no more
         limit_ms = self._ended_ms
-        while stored(engine, made_by) < sum(made_by.values()) and limit_ms < self._ended_ms + SETTLE_MAX_MS:
+        while stored(engine, awaited) < sum(awaited.values()) and limit_ms < self._ended_ms + SETTLE_MAX_MS:
             limit_ms += SETTLE_STEP_MS
             self.kernel.run_to(limit_ms, on_tick)
         deadline = time.monotonic() + RULES_S
