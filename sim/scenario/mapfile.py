@@ -14,14 +14,18 @@ Everything else is passed over. Of GPX: tracks and routes are paths with their n
 import json
 import math
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import gpxpy
+import gpxpy.gpx
 
 from bridge.errors import ConfigError
 from sim.world.mapped import DEFAULT_HEIGHT_M, Area, Footprint, LatLon, Spot, TownMap, Way
+from sim.world.plane import distance_m
 
 ACROSS_MAX_KM = 30
+SPEED_MAX_MPS = 45.0  # what the radio reckons with at most when it asks how soon two devices may meet (sim.engine.air)
 _CLASSES = {
     **dict.fromkeys(("trunk", "primary", "secondary", "tertiary"), "primary"),
     **dict.fromkeys(
@@ -195,17 +199,58 @@ class _Feature:
 
 
 def _gpx(name: str, data: bytes) -> TownMap:
-    try:
-        document = gpxpy.parse(data)
-    except Exception as error:  # gpxpy lets errors of its XML parser, of float() and of its own through
-        raise ConfigError(name, "content", str(error) or type(error).__name__, "a GPX 1.0 or 1.1 document") from None
-    lines = [(t.name, [s.points for s in t.segments]) for t in document.tracks]
-    lines += [(r.name, [r.points]) for r in document.routes]
+    document = _parsed(name, data)
+    lines = [
+        (f"trk[{i}].trkseg[{j}].trkpt", t.name, g.points) for i, t in enumerate(document.tracks) for j, g in enumerate(t.segments)
+    ]
+    lines += [(f"rte[{i}].rtept", r.name, r.points) for i, r in enumerate(document.routes)]
     ways = [
-        Way(tuple((round(p.latitude, 7), round(p.longitude, 7)) for p in points), label or "", "footway")
-        for label, parts in lines
-        for points in parts
+        Way(tuple(_place(name, f"{at}[{k}]", p) for k, p in enumerate(points)), label or "", "footway")
+        for at, label, points in lines
         if len(points) > 1
     ]
-    spots = [Spot((w.latitude, w.longitude), w.name, "spot") for w in document.waypoints if w.name]
+    spots = [Spot(_place(name, f"wpt[{k}]", w), w.name, "spot") for k, w in enumerate(document.waypoints) if w.name]
     return TownMap(tuple(ways), (), tuple(spots))
+
+
+def read_track(name: str, data: bytes) -> tuple[tuple[int, float, float], ...]:
+    """(ms since the first point, lat, lon) of the points of all tracks of a GPX file, one after the other.
+
+    ConfigError when there are not two of them, or a time is missing, goes back, or asks for more than SPEED_MAX_MPS.
+    """
+    document = _parsed(name, data)
+    out: list[tuple[int, float, float]] = []
+    first: datetime | None = None
+    for i, track in enumerate(document.tracks):
+        for j, segment in enumerate(track.segments):
+            for k, point in enumerate(segment.points):
+                at = f"trk[{i}].trkseg[{j}].trkpt[{k}]"
+                lat, lon = _place(name, at, point)
+                if point.time is None:
+                    raise ConfigError(name, f"{at}.time", None, "a time for each point, such as 2026-06-01T05:00:00Z")
+                first = first or point.time
+                t_ms = round((point.time - first).total_seconds() * 1000)
+                if out and t_ms == out[-1][0]:
+                    continue
+                if out and t_ms < out[-1][0]:
+                    raise ConfigError(name, f"{at}.time", point.time.isoformat(), "a time not before the point's before it")
+                if out and distance_m(lat, lon, *out[-1][1:]) > SPEED_MAX_MPS * (t_ms - out[-1][0]) / 1000:
+                    raise ConfigError(name, at, f"{lat}, {lon}", f"a point that is reached at {SPEED_MAX_MPS:.0f} m/s at most")
+                out.append((t_ms, lat, lon))
+    if len(out) < 2:
+        raise ConfigError(name, "trk", f"{len(out)} points", "a track (trk) of at least two points with a position and a time")
+    return tuple(out)
+
+
+def _parsed(name: str, data: bytes) -> gpxpy.gpx.GPX:
+    try:
+        return gpxpy.parse(data)
+    except Exception as error:  # gpxpy lets errors of its XML parser, of float() and of its own through
+        raise ConfigError(name, "content", str(error) or type(error).__name__, "a GPX 1.0 or 1.1 document") from None
+
+
+def _place(name: str, at: str, point: Any) -> LatLon:
+    for field, value, limit in (("lat", point.latitude, 90), ("lon", point.longitude, 180)):
+        if value is None or not -limit <= value <= limit:
+            raise ConfigError(name, f"{at}.{field}", value, f"degrees from -{limit} to {limit}")
+    return round(point.latitude, 7), round(point.longitude, 7)

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from . import motion
 from .hashing import stream, uniform
-from .spec import Person, Stop, Trip, WorldSpec
+from .spec import BACK, Person, Position, Stop, Trip, Wander, WorldSpec
+from .streets import Point, Route
 from .town import Place, Town
 
 DAY_MS = 86_400_000
@@ -89,7 +90,9 @@ class Days:
         self._first_midnight = self.midnight(1)
         self.home = town.place(person.home) if isinstance(person.home, str) else town.spot(*person.home)
         self._pace = uniform(stream(spec.seed, "pace", person.id), 0, 0.92, 1.08)
+        self._traffic = spec.traffic
         self._vary = stream(spec.seed, "vary", person.id)
+        self._late = stream(spec.seed, "late", person.id)
         self._begins = [_Begin(self._first_midnight - DAY_MS, self.home, None)]
         self._ends: list[int] = []  # of each day that was built, by its number less one
         self._kept: dict[int, _Day] = {}
@@ -177,11 +180,13 @@ class Days:
                 first = next((s.start_ms for s in legs if s.mode == "still" and s.place is not None), duration)
                 leave_ms -= first
             leave_ms = max(leave_ms, at)
+            if trip.latest_s is not None and leave_ms > self.clock(number, trip.latest_s):
+                continue
             day.add(motion.stay(where.point, at, leave_ms, where.indoors, where.name))
             for s in legs:
                 day.add(_shifted(s, leave_ms))
             at = leave_ms + duration
-            where = self._place(trip.to)
+            where = where if trip.to == BACK else self._place(trip.to)
         if at < end:
             day.add(motion.stay(where.point, at, end, where.indoors, where.name))
             at = end
@@ -202,15 +207,43 @@ class Days:
                     trips.append((self._time(day, instead, 0), instead))
             elif trip.days is None or weekday in trip.days:
                 shift = uniform(self._vary, day * 64 + number, -trip.vary_s, trip.vary_s) if trip.vary_s else 0.0
+                if trip.to == "home":
+                    shift += self._late_s(day * 64 + number)
                 trips.append((self._time(day, trip, round(shift * 1000)), trip))
         trips += [(self._time(day, d.trip, 0), d.trip) for d in plan.deviations if d.day == day and d.name is None and d.trip]
+        for number, wander in enumerate(plan.wanders):
+            trips += self._outings(day, wander, stream(self._seed, "wander", self._id, number))
         return sorted(trips, key=lambda item: item[0])
+
+    def _late_s(self, draw: int) -> float:
+        mistakes = self._plan.mistakes
+        if not mistakes.late_home or uniform(self._late, 2 * draw) >= mistakes.late_home:
+            return 0.0
+        return uniform(self._late, 2 * draw + 1, *mistakes.late_by_s)
+
+    def _outings(self, day: int, wander: Wander, key: int) -> list[tuple[int, Trip]]:
+        """A day's goings out: their number is Poisson's, their times are spread evenly."""
+        draw = day * 1024
+        out: list[tuple[int, Trip]] = []
+        left = math.exp(-wander.per_day)
+        share = uniform(key, draw)
+        while share > left and len(out) < 100:  # a product of uniform numbers (Knuth)
+            at = draw + 8 * (len(out) + 1)
+            place = wander.to[int(uniform(key, at + 1) * len(wander.to))]
+            stay = Stop(place, round(uniform(key, at + 2, *wander.stay_s)))
+            leave_s = round(uniform(key, at + 3, *wander.between_s))
+            trip = Trip("out", BACK, wander.by, leave_s=leave_s, via=(stay,), latest_s=wander.between_s[1])
+            out.append((self.clock(day, leave_s), trip))
+            share *= uniform(key, at)
+        return out
 
     def _time(self, day: int, trip: Trip, shift_ms: int) -> int:
         second = trip.leave_s if trip.leave_s is not None else trip.arrive_s
         return self.clock(day, second or 0) + shift_ms
 
-    def _place(self, name: str) -> Place:
+    def _place(self, name: str | Position) -> Place:
+        if not isinstance(name, str):
+            return self._town.spot(*name)
         return self.home if name == "home" else self._town.place(name)
 
     def _legs(self, trip: Trip, start: Place) -> tuple[motion.Stretch, ...]:
@@ -226,23 +259,33 @@ class Days:
     def _go(self, trip: Trip, start: Place) -> list[motion.Stretch]:
         out: list[motion.Stretch] = []
         here, at = start, 0
+        if trip.track:
+            first, last = (self._town.open_air(lat, lon) for _, lat, lon in (trip.track[0], trip.track[-1]))
+            out += self._way(here, first, trip.by, at)
+            at = out[-1].end_ms if out else at
+            out += motion.follow(trip.track, self._town, at, trip.by)
+            here, at = last, out[-1].end_ms
         for stop in (*trip.via, Stop(trip.to)):
-            there = self._place(stop.place)
-            if there.point != here.point:
-                out += self.travel(here, there, trip.by, at)
-                at = out[-1].end_ms if out else at
+            there = start if stop.place == BACK else self._place(stop.place)
+            out += self._way(here, there, trip.by, at)
+            at = out[-1].end_ms if out else at
             if stop.pause_s:
                 out.append(motion.stay(there.point, at, at + stop.pause_s * 1000, there.indoors, there.name))
                 at += stop.pause_s * 1000
             here = there
         return out
 
+    def _way(self, here: Place, there: Place, by: str, at: int) -> list[motion.Stretch]:
+        return self.travel(here, there, by, at) if there.point != here.point else []
+
     def travel(self, here: Place, there: Place, by: str, at: int) -> list[motion.Stretch]:
-        """The way from place to place, on foot, by bus or by car, begun at a time."""
+        """From place to place, leaving at `at`."""
         town = self._town
         if by == "car":
-            return motion.drive(town.route(here, there, "drive"), at)
-        if by == "bus":
+            return self._drive(town.route(here, there, "drive"), at, "car")
+        if by == "cycle":
+            return motion.cycle(town.route(here, there, "cycle"), at)
+        if by == "bus" and len(town.bus_stops) > 1:
             board, leave = _near_stop(town, here), _near_stop(town, there)
             if board.name != leave.name:
                 out = motion.walk(town.route(here, board), at, self._pace)
@@ -251,9 +294,13 @@ class Days:
                 out.append(motion.stay(board.point, ready, ready + wait, False, None))
                 ride = town.route(board, leave, "drive")
                 halts = tuple(s.point for s in town.bus_stops if any(math.dist(s.point, p) < 15 for p in ride.points))
-                out += motion.drive(ride, ready + wait, "bus", halts)
+                out += self._drive(ride, ready + wait, "bus", halts)
                 return out + motion.walk(town.route(leave, there), out[-1].end_ms, self._pace)
         return motion.walk(town.route(here, there), at, self._pace)
+
+    def _drive(self, route: Route, at: int, mode: str, halts: tuple[Point, ...] = ()) -> list[motion.Stretch]:
+        key = stream(self._seed, "junctions", self._id)
+        return motion.drive(route, at, mode, halts, motion.waits(route, self._traffic, key))
 
 
 def _shifted(s: motion.Stretch, by_ms: int) -> motion.Stretch:

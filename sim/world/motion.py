@@ -1,20 +1,36 @@
-"""How a body moves along a route: stretches of constant speed, each with its start time, on foot, by car and by bus.
+"""How a body moves along a route: stretches of constant speed, each with its start time, on foot, by bicycle, by car, by bus.
 
-Walking pace is the person's own (1.4 m/s ± 8 %). Vehicles keep to the free speed of the street (`streets.DRIVE_MPS`), slow down
-in bends to 1.5 m/s² sideways, speed up by 1.3 and brake by 1.8 m/s² (comfortable values of urban driving), and stop at bus stops.
+Walking pace is the person's own: 1.4 m/s (usual of adults, and what crossings are timed by is slower) ± 8 %. Vehicles keep to
+the free speed of the street (`streets.DRIVE_MPS`), slow down in bends to 1.5 m/s² sideways, speed up by 1.3 and brake by
+1.8 m/s² (comfortable values of urban driving), and stop at bus stops; where there is traffic, they also stand before they turn
+into a through road and at some of the places where streets meet (`waits`). Bicycles likewise, with 0.7 and 1.5 m/s².
+All but the walking pace is our judgement.
 """
 
 import math
 from dataclasses import dataclass
 
-from .streets import DRIVE_MPS, Point, Route
+from .hashing import uniform
+from .streets import CYCLE_MPS, DRIVE_MPS, Point, Route
+from .town import Town
 
 WALK_MPS = 1.4
-MAX_MPS = {"still": 0.0, "walk": 1.4 * 1.09, "bus": DRIVE_MPS["primary"], "car": DRIVE_MPS["primary"]}
+MAX_MPS = {
+    "still": 0.0,
+    "walk": 1.4 * 1.09,
+    "cycle": CYCLE_MPS["primary"],
+    "bus": DRIVE_MPS["primary"],
+    "car": DRIVE_MPS["primary"],
+}
 _SIDEWAYS, _FASTER, _BRAKE = 1.5, 1.3, 1.8
 _SLOWEST_MPS = 1.5  # a vehicle crawls rather than stands, except at a stop
 _GRAIN_M = 8.0
 HALT_S = 18.0
+# Vehicles that wait: the share of turns from one street into another at which one stands, and for how long (our judgement).
+WAIT_CHANCE = {"none": 0.0, "light": 0.35, "busy": 0.8}
+WAIT_S = {"none": (0.0, 0.0), "light": (2.0, 12.0), "busy": (4.0, 40.0)}
+_CYCLE_FASTER, _CYCLE_BRAKE = 0.7, 1.5
+_CANYON_NEAR_M = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +70,74 @@ def walk(route: Route, start_ms: int, pace: float = 1.0) -> list[Stretch]:
     return _joined(out)
 
 
-def drive(route: Route, start_ms: int, mode: str = "car", halts: tuple[Point, ...] = ()) -> list[Stretch]:
-    """Along the route in a vehicle; a bus stands HALT_S at each of `halts` that lies on the way."""
+def drive(
+    route: Route, start_ms: int, mode: str = "car", halts: tuple[Point, ...] = (), waits: dict[int, float] | None = None
+) -> list[Stretch]:
+    """Along the route in a vehicle; a bus stands HALT_S at each of `halts` that lies on the way, and any vehicle for the
+    seconds that `waits` says at a point of the route."""
+    return _ride(route, start_ms, mode, DRIVE_MPS, (_FASTER, _BRAKE), halts, waits or {})
+
+
+def cycle(route: Route, start_ms: int) -> list[Stretch]:
+    """Along the route by bicycle."""
+    return _ride(route, start_ms, "cycle", CYCLE_MPS, (_CYCLE_FASTER, _CYCLE_BRAKE), (), {})
+
+
+def waits(route: Route, traffic: str, key: int) -> dict[int, float]:
+    """At which points of a route a vehicle has to stand, and for how many seconds: where it turns into another street."""
+    if traffic == "none":
+        return {}
+    out: dict[int, float] = {}
+    for i in range(1, len(route.names)):
+        turns = route.names[i] != route.names[i - 1] and "door" not in (route.classes[i], route.classes[i - 1])
+        place = round(route.points[i][0]) << 20 ^ round(route.points[i][1])
+        if turns and uniform(key, 2 * place) < WAIT_CHANCE[traffic]:
+            out[i] = uniform(key, 2 * place + 1, *WAIT_S[traffic])
+    return out
+
+
+def follow(track: tuple[tuple[int, float, float], ...], town: Town, start_ms: int, mode: str) -> list[Stretch]:
+    """Along a recorded track, at its own times. The sky over it is that of the street beside it, if there is one."""
+    out: list[Stretch] = []
+    points = [town.plane.to_xy(lat, lon) for _, lat, lon in track]
+    for (t0, *_), (t1, *_), p, q in zip(track, track[1:], points, points[1:], strict=False):
+        near = town.streets.nearest(p)
+        edge = town.streets.edges[near.edge]
+        on_street = math.dist(near.point, p) < _CANYON_NEAR_M
+        canyon, name = (edge.canyon, edge.name) if on_street else (0.0, "")
+        out.append(Stretch(start_ms + t0, start_ms + t1, *p, *q, mode, False, canyon, None, name))
+    return _joined(out)
+
+
+def _ride(
+    route: Route,
+    start_ms: int,
+    mode: str,
+    speeds: dict[str, float],
+    pull: tuple[float, float],
+    halts: tuple[Point, ...],
+    waits: dict[int, float],
+) -> list[Stretch]:
     points, indices = _fine(route)
-    limits = [max(_limit(route.classes[i]), _SLOWEST_MPS) for i in indices]
+    limits = [max(_limit(speeds, route.classes[i]), _SLOWEST_MPS) for i in indices]
     n = len(points)
-    stops = {_nearest(points, h) for h in halts} - {0, n - 1}
+    standing = {_nearest(points, route.points[i]): seconds for i, seconds in waits.items()}
+    standing |= dict.fromkeys((_nearest(points, h) for h in halts), HALT_S)
+    stops = {i: seconds for i, seconds in standing.items() if 0 < i < n - 1}
+    faster, brake = pull
     top = [0.0] * n
     for i in range(1, n - 1):
         top[i] = 0.0 if i in stops else min(limits[i - 1], limits[i], _bend_speed(points[i - 1], points[i], points[i + 1]))
     for i in range(1, n):
-        top[i] = min(top[i], math.sqrt(top[i - 1] ** 2 + 2 * _FASTER * math.dist(points[i - 1], points[i])))
+        top[i] = min(top[i], math.sqrt(top[i - 1] ** 2 + 2 * faster * math.dist(points[i - 1], points[i])))
     for i in range(n - 2, -1, -1):
-        top[i] = min(top[i], math.sqrt(top[i + 1] ** 2 + 2 * _BRAKE * math.dist(points[i], points[i + 1])))
+        top[i] = min(top[i], math.sqrt(top[i + 1] ** 2 + 2 * brake * math.dist(points[i], points[i + 1])))
     out: list[Stretch] = []
     at = float(start_ms)
     for i in range(n - 1):
         if i in stops:
-            out.append(Stretch(round(at), round(at + HALT_S * 1000), *points[i], *points[i], mode, False, 0.0, None, ""))
-            at += HALT_S * 1000
+            out.append(Stretch(round(at), round(at + stops[i] * 1000), *points[i], *points[i], mode, False, 0.0, None, ""))
+            at += stops[i] * 1000
         mean = max((top[i] + top[i + 1]) / 2, 1.0)
         end = at + math.dist(points[i], points[i + 1]) / mean * 1000
         if round(end) > round(at):
@@ -83,8 +148,8 @@ def drive(route: Route, start_ms: int, mode: str = "car", halts: tuple[Point, ..
     return _joined(out)
 
 
-def _limit(street_class: str) -> float:
-    return DRIVE_MPS.get(street_class, 3.0)  # a door's path: out of the drive
+def _limit(speeds: dict[str, float], street_class: str) -> float:
+    return speeds.get(street_class, 3.0)  # a door's path: out of the drive
 
 
 def _fine(route: Route) -> tuple[list[Point], list[int]]:

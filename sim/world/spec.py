@@ -4,14 +4,20 @@ Clock times are seconds since local midnight (of the scenario's time zone); days
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-Travel = Literal["walk", "bus", "car"]
+if TYPE_CHECKING:
+    from .mapped import TownMap
+
+Travel = Literal["walk", "cycle", "bus", "car"]
+Traffic = Literal["none", "light", "busy"]
+Position = tuple[float, float]  # lat, lon in degrees
 PhysicalKind = Literal[
     "strap_cut", "strap_closed", "tag_dropped", "tag_picked_up", "charger_on", "charger_off", "mains_off", "mains_on",
     "case_opened", "case_closed", "tag_crash", "tag_hung", "tag_off", "tag_on", "unit_opened", "unit_closed", "unit_moved",
     "unit_off", "unit_on", "unit_crash", "unit_hung",
 ]  # fmt: skip
+BACK = "back"
 TroubleKind = Literal[
     "jam", "spoof", "shield", "receiver_dead", "receiver_says", "modem_dead", "motion_stuck", "home_network_lost"
 ]
@@ -21,7 +27,7 @@ TroubleKind = Literal[
 class Stop:
     """A place passed on the way, with a pause there."""
 
-    place: str
+    place: str | Position
     pause_s: int = 0
 
 
@@ -29,7 +35,9 @@ class Stop:
 class Trip:
     """Leave for `to` at `leave_s`, or so as to be there (or at the first stop of `via`) at `arrive_s`; then stay there.
 
-    `days` are ISO weekdays (1 Monday … 7 Sunday), None every day. `vary_s` spreads the time evenly by ± that much, by the seed.
+    `to` is a place, or BACK: where the trip began. `days` are ISO weekdays (1 Monday … 7 Sunday), None every day. `vary_s`
+    spreads the time evenly by ± that much, by the seed. `track`, a line of (ms since its first point, lat, lon), is followed
+    at its own times; the way to its first point and from its last is by `by`. Who cannot leave by `latest_s` does not go.
     """
 
     name: str
@@ -40,6 +48,8 @@ class Trip:
     via: tuple[Stop, ...] = ()
     days: frozenset[int] | None = None
     vary_s: int = 0
+    track: tuple[tuple[int, float, float], ...] = ()
+    latest_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,28 @@ class Deviation:
     day: int
     name: str | None
     trip: Trip | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wander:
+    """Going out and back at random: on average `per_day` times, leaving within `between_s` of the clock, to one of `to`, and
+    staying there for some of `stay_s`; as the seed draws."""
+
+    to: tuple[str, ...]
+    per_day: float
+    stay_s: tuple[int, int]
+    between_s: tuple[int, int]
+    by: Travel = "walk"
+
+
+@dataclass(frozen=True, slots=True)
+class Mistakes:
+    """Chances, 0 to 1: that a trip of the routine that leads home begins late, by some of `late_by_s`; that a day's charging
+    is forgotten."""
+
+    late_home: float = 0.0
+    late_by_s: tuple[int, int] = (600, 3600)
+    forgets_charging: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +113,26 @@ class Person:
     charging: Charging | None = None
     battery: float = 0.97  # of the tag's cell, at the start
     unit_battery: float = 1.0
+    wanders: tuple[Wander, ...] = ()
+    mistakes: Mistakes = Mistakes()
 
 
 @dataclass(frozen=True, slots=True)
 class CoverageHole:
-    """No mobile network within `radius_m`, from `from_ms` (inclusive) until `until_ms` (exclusive; None for ever)."""
+    """No mobile network within `radius_m`, from `from_ms` (inclusive) until `until_ms` (exclusive; None for ever).
+
+    `quality` "none", or a network that is worse than none: "slow" (`kbit_s`, and `latency_ms` more each way), "half_open" (a
+    connection stands, and nothing that is sent arrives).
+    """
 
     lat: float
     lon: float
     radius_m: float
     from_ms: int = 0
     until_ms: int | None = None
+    quality: Literal["none", "slow", "half_open"] = "none"
+    kbit_s: float = 0.0
+    latency_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +169,17 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class Radio:
+    """`bystanders_per_min`: advertisements of other people's devices in a busy place that a listening device hears, on average;
+    `lookalikes` of them, 0 to 1, look like a household's of this kind, sealed with another key. `turning_db`: how much more or
+    less than on average the wearer's body takes, as it turns."""
+
+    bystanders_per_min: float = 0.0
+    lookalikes: float = 0.0
+    turning_db: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class WorldSpec:
     seed: int
     start_utc_ms: int
@@ -139,6 +191,9 @@ class WorldSpec:
     coverage_holes: tuple[CoverageHole, ...] = field(default=())
     coverage_losses: tuple[CoverageLoss, ...] = field(default=())
     troubles: tuple[Trouble, ...] = field(default=())
+    radio: Radio = Radio()
+    town_map: "TownMap | None" = None  # a real town's, instead of a generated one
+    traffic: Traffic = "none"
 
     def world_spec(self) -> "WorldSpec":
         return self

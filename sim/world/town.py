@@ -81,6 +81,11 @@ class Town:
             return Place(name, "spot", point, self.streets.nearest(point), True, min(hits))
         return Place(name, "spot", point, self.streets.nearest(point), False)
 
+    def open_air(self, lat: float, lon: float) -> Place:
+        """A position under the sky, whatever stands there."""
+        point = self.plane.to_xy(lat, lon)
+        return Place(f"{lat:.6f}, {lon:.6f}", "spot", point, self.streets.nearest(point), False)
+
     def latlon(self, place: Place) -> tuple[float, float]:
         return self.plane.to_latlon(*place.point)
 

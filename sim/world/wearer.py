@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from . import motion
 from .days import DAY_MS, Days, Now
+from .hashing import stream, uniform
 from .spec import Charging, Person, PhysicalEvent, WorldSpec
 from .town import Town
 
@@ -43,7 +44,7 @@ class Truth(NamedTuple):
     canyon: float
     place: str | None
     sky_for_ms: int
-    mode: str  # still | walk | bus | car
+    mode: str  # still | walk | cycle | bus | car
 
     @property
     def moving(self) -> bool:
@@ -57,6 +58,7 @@ class Wearer:
         self.id, self.name, self.tag, self.home_unit = person.id, person.name, person.tag, person.home_unit
         self.spec = person
         self._plane = town.plane
+        self._forgets = stream(spec.seed, "forgets", person.id)
         self._days = Days(spec, person, town)
         self.home = self._days.home
         self._hold(person.events)
@@ -199,6 +201,9 @@ class Wearer:
 
     def _charged_at_home(self, plan: Charging, begin: int) -> list[PhysicalEvent]:
         if self.truth(begin).place != self.home.name:
+            return []
+        forgets = self.spec.mistakes.forgets_charging
+        if forgets and uniform(self._forgets, begin // 60_000) < forgets:
             return []
         end = min(begin + plan.minutes * 60_000, self.next_change(begin))
         return [PhysicalEvent(begin, self.tag, "charger_on"), PhysicalEvent(end, self.tag, "charger_off")]

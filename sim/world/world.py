@@ -10,6 +10,7 @@ from . import radio
 from .cellular import Cellular
 from .gnss import Receiver
 from .hashing import Noise, stream
+from .mapped import build_mapped
 from .sky import Sky
 from .spec import PhysicalEvent, WorldSpec
 from .town import Place, Town, build_town
@@ -45,7 +46,9 @@ class World:
         self.spec = spec
         self.seed = spec.seed
         self.start_utc_ms = spec.start_utc_ms
-        self.town: Town = build_town(spec.town_seed, spec.centre, spec.size_m)
+        self.town: Town = (
+            build_town(spec.town_seed, spec.centre, spec.size_m) if spec.town_map is None else build_mapped(spec.town_map)
+        )
         self.wearers: dict[str, Wearer] = {p.id: Wearer(spec, p, self.town) for p in spec.people}
         self.cellular = Cellular(spec.seed, spec.coverage_holes)
         self.troubles = Troubles(spec.troubles)
