@@ -14,12 +14,11 @@ from sim.silicon import _channels as ch
 from sim.world.hashing import stream, uniform
 
 _STOP = 0xFFFFFFFF
-_SPEED_MAX_MPS = 45.0  # nobody in the world is faster: bounds how soon two devices can meet
 _RECHECK_MS = 5_000
 _FLIGHT_MS = 1  # end of an advertisement to the interrupt that reports it
 
 Rssi = Callable[[str, str, int], float | None]  # (sender, hearer, t_ms) -> dBm, None when not heard
-Distance = Callable[[str, str, int], float]  # (one, other, t_ms) -> metres
+ApartUntil = Callable[[str, str, int], int]  # (one, other, t_ms) -> when they may reach each other at the soonest, ms
 
 
 @dataclass
@@ -44,11 +43,10 @@ class _Pair:
 
 
 class Air:
-    def __init__(self, seed: int, distance: Distance, rssi: Rssi, range_m: float) -> None:
+    def __init__(self, seed: int, apart_until: ApartUntil, rssi: Rssi) -> None:
         self._seed = seed
-        self._distance = distance
+        self._apart_until = apart_until
         self._rssi = rssi
-        self._range_m = range_m
         self._radios: dict[str, _Radio] = {}
         self._peers: dict[str, list[tuple[_Radio, _Pair]]] = {}
         self.heard = 0
@@ -92,26 +90,27 @@ class Air:
         """Whether its receiver is on at t_ms."""
         return self._radios[device.name].scan_until_ms > t_ms
 
-    def may_hear(self, device: Device, t_ms: int) -> bool:
-        """Whether it listens at t_ms while somebody whom it may reach is advertising."""
-        if not self.listens(device, t_ms):
-            return False
-        return any(radio.segments and radio.segments[-1][1] for radio, _ in self._peers[device.name])
+    def forget(self) -> None:
+        """Places changed otherwise than was foreseen: who reaches whom is asked anew."""
+        for pairs in self._peers.values():
+            for _, pair in pairs:
+                pair.checked_until_ms = pair.clear_until_ms = -1
 
     def _is_coupled(self, one: str, other: str, pair: _Pair, t_ms: int) -> bool:
         if t_ms < pair.clear_until_ms:
             return False
         if t_ms < pair.checked_until_ms:
             return True
-        spare_m = self._distance(one, other, t_ms) - self._range_m
-        if spare_m > 0:
-            pair.clear_until_ms = t_ms + 1 + int(spare_m / _SPEED_MAX_MPS * 1000)
+        apart_until_ms = self._apart_until(one, other, t_ms)
+        if apart_until_ms > t_ms:
+            pair.clear_until_ms = apart_until_ms
             return False
         pair.checked_until_ms = t_ms + _RECHECK_MS
         return True
 
     def advertise(self, device: Device, t_ms: int, payload: bytes) -> None:
         """The device said BLE_ADVERTISE."""
+        self._recall(device, t_ms)
         radio = self._radios[device.name]
         (interval_us,) = struct.unpack_from("<I", payload)
         radio.segments.append((t_ms, interval_us // 1000, payload[4:]))
@@ -124,6 +123,7 @@ class Air:
         """The device said BLE_SCAN."""
         radio = self._radios[device.name]
         duration_ms, interval_us, window_us = struct.unpack("<III", payload)
+        _drop_heard(device, t_ms)
         if duration_ms == _STOP:
             radio.scan_until_ms = min(radio.scan_until_ms, t_ms)
             return
@@ -134,20 +134,31 @@ class Air:
         for _, pair in self._peers[device.name]:
             pair.filled_ms[device.name] = t_ms
 
+    def _recall(self, sender: Device, t_ms: int) -> None:
+        """Take back what its hearers were told that they will hear of it after t_ms: it now says something else."""
+        for hearer, pair in self._peers[sender.name]:
+            if pair.filled_ms.get(hearer.device.name, -1) > t_ms:
+                pair.filled_ms[hearer.device.name] = t_ms
+                _drop_heard(hearer.device, t_ms, _address(sender))
+
     def sleep(self, device: Device, t_ms: int, kind: int) -> None:
         """The device sleeps (1 light, 2 deep) or is awake again (0): meanwhile its radio is off, and then as it was."""
         radio = self._radios[device.name]
         if kind:
             if radio.segments and radio.segments[-1][1]:
+                self._recall(device, t_ms)
                 radio.asleep = radio.segments[-1]
                 radio.segments.append((t_ms, 0, b""))
         elif radio.asleep is not None:
+            self._recall(device, t_ms)
             _, interval_ms, advertisement = radio.asleep
             radio.asleep = None
             radio.segments.append((t_ms, interval_ms, advertisement))
 
     def silence(self, device: Device, t_ms: int) -> None:
         """The device's radio lost its processor."""
+        self._recall(device, t_ms)
+        _drop_heard(device, t_ms)
         radio = self._radios[device.name]
         radio.asleep = None
         radio.segments.append((t_ms, 0, b""))
@@ -159,11 +170,11 @@ class Air:
         if radio.scan_until_ms < 0:
             return
         for sender, pair in self._peers[device.name]:
-            start = max(pair.filled_ms.get(device.name, 0), radio.scan_from_ms)
+            start = max(pair.filled_ms.get(device.name, 0), radio.scan_from_ms, pair.clear_until_ms)
             if upto_ms <= start:
                 continue
             pair.filled_ms[device.name] = upto_ms
-            if start >= radio.scan_until_ms or pair.clear_until_ms > upto_ms:
+            if start >= radio.scan_until_ms:
                 continue
             self._hear(radio, sender, start, min(upto_ms, radio.scan_until_ms))
 
@@ -187,8 +198,15 @@ class Air:
                 if rssi is not None:
                     self.heard += 1
                     level = max(-127, min(20, round(rssi))) & 0xFF
-                    address = b"\x02" + sender.device.device_id.to_bytes(5, "big")
-                    hearer.device.push(report_ms, ch.BLE_HEARD, 0, address + bytes([level]) + advertisement)
+                    hearer.device.push(report_ms, ch.BLE_HEARD, 0, _address(sender.device) + bytes([level]) + advertisement)
+
+
+def _address(device: Device) -> bytes:
+    return b"\x02" + device.device_id.to_bytes(5, "big")
+
+
+def _drop_heard(device: Device, t_ms: int, address: bytes = b"") -> None:
+    device.drop(lambda item: item.channel == ch.BLE_HEARD and item.t_ms > t_ms and item.payload.startswith(address))
 
 
 def _jitter_ms(key: int, index: int, interval_ms: int) -> int:

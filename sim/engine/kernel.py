@@ -1,51 +1,26 @@
 """Virtual time: who may run how far, and the loop that lets them.
 
-A device may run to its bound: the least of the pace, the next moment at which a peer in radio range could say something, the
-moment an answer from the broker is due, and as far as its circuit has inputs for it. Whoever acts earliest can always run, so
-time never sticks; devices that cannot reach each other run side by side, each in its own process.
+Devices of one household hear each other by radio; of others they hear nothing that they could open (`household`). So each
+household lives through its own time, its devices in processes of their own, and all wait for each other only at the ends of
+stretches of `STRETCH_MS`, which keeps the picture of the fleet together.
 """
 
+import heapq
 import selectors
 import time
 from collections.abc import Callable
-from typing import Protocol
 
-from sim.engine.air import Air
-from sim.engine.device import CRASH_WORDS, Device
+from sim.engine import breakdown
+from sim.engine.device import Device
+from sim.engine.household import Circuit, Household
 from sim.engine.net import Network
 from sim.engine.process import Zygote
 from sim.engine.wire import Item
 from sim.silicon import _channels as ch
 
-LEAD_MS = 120_000  # how far the fastest device may be ahead of the slowest: keeps the picture of the fleet together
-HORIZON_MS = 60_000  # of inputs handed to a device at once: more would not fit its heap
-
-
-class Circuit(Protocol):
-    """What hangs on a device's pins and ports."""
-
-    def fill(self, upto_ms: int) -> int:
-        """Push inputs up to a time; the time up to which they are now complete, which may be earlier."""
-        ...
-
-    def output(self, item: Item) -> None:
-        """The device did something to a pin, a port or a network interface."""
-        ...
-
-    def stopped(self, t_ms: int) -> None:
-        """The device's processor has no power: its outputs are at rest."""
-        ...
-
-    def restarted(self, t_ms: int) -> None:
-        """The device's processor starts anew: its outputs are at rest, its inputs must be told again."""
-        ...
-
-
-CRASHES_MAX = 20  # of one device in one run; then the firmware is at fault and going on would show nothing
-
-
-class DeviceBroken(Exception):
-    """A device crashed again and again; the text holds its last words."""
+STRETCH_MS = 600_000  # no device is further ahead of another than this
+_POLL_S = 0.02  # while an answer of the real world is awaited
+_IDLE_S = 0.2
 
 
 class Stuck(Exception):
@@ -53,74 +28,80 @@ class Stuck(Exception):
 
 
 class Kernel:
-    def __init__(self, selector: selectors.BaseSelector, zygote: Zygote, air: Air, network: Network) -> None:
+    def __init__(self, selector: selectors.BaseSelector, zygote: Zygote, network: Network) -> None:
         self._selector = selector
         self._zygote = zygote
-        self._air = air
         self._network = network
-        network.on_change = self.candidate
+        network.on_change = self.changed
+        self._households: list[Household] = []
+        self._home: dict[str, Household] = {}
         self._devices: dict[str, Device] = {}
-        self._circuits: dict[str, Circuit] = {}
-        self._candidates: dict[str, Device] = {}
-        self._leaders: dict[str, Device] = {}  # as far ahead as they may be
+        self._due: list[tuple[int, int]] = []  # a heap of (when it acts, which household); what has changed since is skipped
+        self._changed: dict[int, Household] = {}
+        self._busy: dict[int, Household] = {}  # has a device that runs
+        self._waiting: dict[int, Household] = {}
         self._limit_ms = 0
+        self._stretch_ms = 0
         self.runs = 0
+        self.overruns = breakdown.Overruns()
         selector.register(zygote, selectors.EVENT_READ, zygote.on_readable)
 
-    def add(self, device: Device, circuit: Circuit) -> None:
-        """A device whose process has just been started."""
-        self._devices[device.name] = device
-        self._circuits[device.name] = circuit
-        self._listen(device)
+    def add(self, household: Household) -> None:
+        """Devices whose processes have just been started."""
+        household.index = len(self._households)
+        self._households.append(household)
+        for device in household.devices:
+            self._home[device.name] = household
+            self._devices[device.name] = device
+            self._listen(device)
+        self._busy[household.index] = household
 
     @property
     def devices(self) -> list[Device]:
         return list(self._devices.values())
 
+    @property
+    def households(self) -> list[Household]:
+        return self._households
+
     def circuit(self, name: str) -> Circuit:
         """What hangs on the device of that name."""
-        return self._circuits[name]
+        return self._home[name].circuits[name]
 
     @property
     def time_ms(self) -> int:
         """The virtual time that every device has reached."""
-        return min((min(self._acts_ms(device), self._limit_ms) for device in self._devices.values()), default=self._limit_ms)
+        return min((household.time_ms(self._limit_ms) for household in self._households), default=self._limit_ms)
 
-    def candidate(self, device: Device) -> None:
+    def changed(self, device: Device) -> None:
         """Something changed that may let this device run, or those who wait for what it may say."""
-        self._candidates[device.name] = device
-        for peer in self._air.peers(device):
-            if not peer.running:
-                self._candidates[peer.name] = peer
+        household = self._home[device.name]
+        self._changed[household.index] = household
 
     def run_to(self, limit_ms: int, tick: Callable[[], None] = lambda: None, tick_s: float = 0.1) -> None:
         """Let every device live to `limit_ms`. `tick` is called about every `tick_s` seconds of wall time."""
         self._limit_ms = limit_ms
-        self._candidates = dict(self._devices)
-        self._leaders = {}
+        self._stretch_ms = min(limit_ms, max(self._stretch_ms, self.time_ms + STRETCH_MS))
+        self._changed.update(self._waiting)
         next_tick = time.monotonic() + tick_s
-        stalled = ""
         while True:
-            self._dispatch()
-            running = any(device.running for device in self._devices.values())
+            self._start_all()
             waiting = self._network.is_waiting()
-            if not running and not self._candidates:
-                if self._is_complete():
+            if not self._busy and not self._changed and not waiting:
+                if self._stretch_ms >= limit_ms:
+                    self._check_complete()
                     return
-                if not waiting:
-                    # Who hears whom goes through others too: only if looking at everybody changes nothing does time stick.
-                    portrait = self._portrait()
-                    if portrait == stalled:
-                        raise Stuck(portrait)
-                    stalled = portrait
-                    self._candidates = dict(self._devices)
-                    continue
-            for key, _ in self._selector.select(0 if self._candidates else 0.02 if waiting else 0.2):
+                self._stretch_ms = min(limit_ms, self._stretch_ms + STRETCH_MS)
+                self._changed.update(self._waiting)
+                continue
+            for key, _ in self._selector.select(0 if self._changed else _POLL_S if waiting else _IDLE_S):
                 key.data()
             if waiting:
                 self._network.poll()
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + tick_s
+                for device in self.overruns.look(self._devices.values()):
+                    self._overran(device)
                 tick()
 
     def idle(self, timeout_s: float) -> None:
@@ -131,78 +112,43 @@ class Kernel:
 
     # Inside.
 
-    def _is_complete(self) -> bool:
-        return all(self._acts_ms(device) > self._limit_ms for device in self._devices.values())
+    def _start_all(self) -> None:
+        while self._changed:
+            _, household = self._changed.popitem()
+            self._start(household)
+        while self._due and self._due[0][0] <= self._stretch_ms:
+            due_ms, index = heapq.heappop(self._due)
+            household = self._households[index]
+            if household.due_ms == due_ms and index not in self._busy:
+                self._start(household)
 
-    def _dispatch(self) -> None:
-        if not self._candidates:
+    def _start(self, household: Household) -> None:
+        household.due_ms = -1
+        self._waiting.pop(household.index, None)
+        for device, horizon_ms, clear_ms in household.who_may_run(self._stretch_ms):
+            self._run(device, horizon_ms, clear_ms)
+        if household.is_running:
+            self._busy[household.index] = household
             return
-        lead_ms = min(self._limit_ms, self.time_ms + LEAD_MS)
-        if self._leaders:
-            self._candidates.update(self._leaders)
-            self._leaders = {}
-        while self._candidates:
-            _, device = self._candidates.popitem()
-            if not device.running:
-                self._let_run(device, lead_ms)
+        self._busy.pop(household.index, None)
+        due_ms = household.due_again_ms
+        if due_ms > self._stretch_ms:
+            household.due_ms = due_ms
+            heapq.heappush(self._due, (due_ms, household.index))
+        else:
+            self._waiting[household.index] = household  # one of its devices awaits an answer: `changed` tells when that is here
 
-    def _let_run(self, device: Device, lead_ms: int) -> None:
-        while True:
-            bound_ms = min(lead_ms, _from_ms(device) + HORIZON_MS)
-            bound_ms = self._network.bound(device, bound_ms)
-            air_ms, clear_ms = self._air_bound(device, bound_ms)
-            bound_ms = max(device.horizon_ms, air_ms)
-            filled_ms = self._fill(device, bound_ms)
-            if device.activity_ms <= filled_ms:
-                self._run(device, filled_ms, clear_ms)
-                return
-            device.horizon_ms = max(device.horizon_ms, filled_ms)  # it sleeps until then, whatever comes
-            if filled_ms >= bound_ms:
-                if bound_ms >= lead_ms and lead_ms < self._limit_ms:
-                    self._leaders[device.name] = device
-                return
-
-    def _air_bound(self, device: Device, bound_ms: int) -> tuple[int, int]:
-        """How far it may run before somebody in radio range could say something that it hears; and until when nobody hears.
-
-        Until the first of them acts, what all of them advertise is known, so everybody can be told what it hears up to then;
-        that may make somebody act earlier. Beyond it, only those count on who can hear nothing meanwhile.
-        """
-        peers, clear_ms = self._air.coupled(device, _from_ms(device))
-        bound_ms = min(bound_ms, clear_ms)
-        if not peers:
-            return bound_ms, clear_ms
-        first_ms = min(bound_ms, self._acts_ms(device), *map(self._acts_ms, peers))
-        for member in (device, *peers):
-            if not member.running:
-                self._fill(member, first_ms)
-        first_ms = min(first_ms, self._acts_ms(device), *map(self._acts_ms, peers))
-        for peer in peers:
-            acts_ms = self._acts_ms(peer)
-            clear_ms = min(clear_ms, 0 if self._air.listens(peer, first_ms) else acts_ms)
-            if acts_ms >= bound_ms and peer.running:
-                continue
-            if acts_ms > first_ms and self._air.may_hear(peer, first_ms):
-                acts_ms = first_ms
-            elif acts_ms > first_ms and not peer.running:
-                acts_ms = min(self._circuits[peer.name].fill(min(acts_ms, bound_ms)), self._acts_ms(peer))
-            bound_ms = min(bound_ms, acts_ms)
-        return bound_ms, clear_ms
-
-    def _fill(self, device: Device, upto_ms: int) -> int:
-        upto_ms = self._circuits[device.name].fill(upto_ms)
-        self._air.fill(device, upto_ms)
-        return upto_ms
-
-    def _acts_ms(self, device: Device) -> int:
-        """The earliest time at which it could do something, by what is known now."""
-        return self._network.bound(device, device.activity_ms - 1) + 1
+    def _check_complete(self) -> None:
+        for household in self._households:
+            if household.acts_ms <= self._limit_ms:
+                lines = [f"no device can run to {self._limit_ms} ms", *household.portrait()]
+                raise Stuck("\n".join(lines))
 
     def _run(self, device: Device, horizon_ms: int, clear_ms: int) -> None:
         self.runs += 1
         if device.is_off:
             device.power_up()
-            self._circuits[device.name].restarted(device.now_ms)
+            self.circuit(device.name).restarted(device.now_ms)
             self._listen(device)
             return
         try:
@@ -223,63 +169,47 @@ class Kernel:
             return
         for item in answer.items:
             self._output(device, item)
-        self.candidate(device)
+        self.changed(device)
 
     def _output(self, device: Device, item: Item) -> None:
         t_ms, channel, sub, payload = item
-        if channel == ch.BLE_ADVERTISE:
-            self._air.advertise(device, t_ms, payload)
-        elif channel == ch.BLE_SCAN:
-            self._air.scan(device, t_ms, payload)
-        elif channel == ch.SOCK_OUT:
+        household = self._home[device.name]
+        if channel == ch.SOCK_OUT:
             self._network.output(device, t_ms, sub, payload)
-        elif channel == ch.SLEEP:
-            self._air.sleep(device, t_ms, sub)
-            if sub == 2:
-                self._network.disconnect(device)
+        elif channel == ch.SLEEP and sub == 2:
+            self._network.disconnect(device)
         elif channel == ch.CRASHED:
-            self._crashed(device, payload.decode("utf-8", "replace"))
+            breakdown.crashed(device, payload.decode("utf-8", "replace"))
             return
         elif channel == ch.RESET:
             self._reset(device, t_ms, payload[0])
             return
-        self._circuits[device.name].output(item)
+        household.output(device, item)
 
     def _reset(self, device: Device, t_ms: int, cause: int) -> None:
+        household = self._home[device.name]
         self._selector.unregister(device.process)
         self._network.disconnect(device)
-        self._air.silence(device, t_ms)
-        if cause == ch.POWER_LOST:
-            device.power_off()
-            self._circuits[device.name].stopped(t_ms)
+        household.silence(device, t_ms)
+        if cause == ch.POWER_LOST or breakdown.is_out_of_service(device, t_ms, cause):
+            (device.retire if device.is_broken else device.power_off)()
+            household.circuits[device.name].stopped(t_ms)
             return
         device.reboot(cause)
-        self._circuits[device.name].restarted(device.now_ms)
+        household.circuits[device.name].restarted(device.now_ms)
         self._listen(device)
 
     def _died(self, device: Device, reason: str) -> None:
-        """Its process ended without having said why: a crash of the interpreter."""
-        self._crashed(device, reason)
+        """Its process ended without having said why: a crash of the interpreter, or somebody killed it."""
+        reason = f"{reason}, {self._zygote.fate(device.process.pid)}"
+        if device.recorder is not None:
+            device.recorder.ended(reason)
+        breakdown.crashed(device, reason)
         self._reset(device, device.now_ms, 2)
+        self.changed(device)
 
-    def _crashed(self, device: Device, reason: str) -> None:
-        if CRASH_WORDS in reason:
-            return  # what the scenario wanted
-        log = device.folder / "console.log"
-        tail = log.read_text("utf-8", "replace")[-2000:] if log.exists() else ""
-        device.crashes.append(f"{device.name} at {device.now_ms} ms: {reason}\n{tail}".strip())
-        if len(device.crashes) >= CRASHES_MAX:
-            raise DeviceBroken(device.crashes[-1])
-
-    def _portrait(self) -> str:
-        lines = [f"no device can run to {self._limit_ms} ms"]
-        for device in self._devices.values():
-            lines.append(
-                f"{device.name}: now {device.now_ms} wake {device.wake_ms} horizon {device.horizon_ms} acts {device.activity_ms}"
-            )
-        return "\n".join(lines)
-
-
-def _from_ms(device: Device) -> int:
-    """Where its next run begins, as far as that is known: a device without power, or asleep for ever, has only the present."""
-    return max(device.now_ms, device.activity_ms if device.activity_ms < ch.NEVER else device.horizon_ms)
+    def _overran(self, device: Device) -> None:
+        """It would compute for ever at this moment of its clock."""
+        device.process.kill()
+        device.is_broken = True
+        self._died(device, f"{self.overruns.limit_s:.0f} s of the processor used while its clock stood")

@@ -7,6 +7,7 @@ from sim.world import World, max_range_m
 
 TX_DBM = 3.0  # the ESP32's default BLE transmit power
 RANGE_M = max_range_m(TX_DBM, walls=1)  # home units stand indoors
+_SPEED_MAX_MPS = 45.0  # nobody in the world is faster: bounds how soon two devices can meet
 _LAN_LATENCY_MS = 15
 _OUTAGE_STEP_MS = 10_000
 _OUTAGE_MAX_MS = 6 * 3_600_000
@@ -19,11 +20,21 @@ class Surroundings:
         self._world = world
         self._latency_counts: dict[str, int] = {}
 
-    def distance_m(self, one: str, other: str, t_ms: int) -> float:
+    def apart_until_ms(self, one: str, other: str, t_ms: int) -> int:
+        """When a tag and a home unit may be in radio range at the soonest; t_ms when they are."""
+        tag, unit = (
+            (other, self._world.home_units[one]) if one in self._world.home_units else (one, self._world.home_units[other])
+        )
+        wearer = self._world.wearer_of_tag(tag)
+        truth = wearer.truth(t_ms)
         plane = self._world.town.plane
-        ax, ay = plane.to_xy(*self._place(one, t_ms))
-        bx, by = plane.to_xy(*self._place(other, t_ms))
-        return ((ax - bx) ** 2 + (ay - by) ** 2) ** 0.5
+        ax, ay = plane.to_xy(truth.lat, truth.lon)
+        bx, by = plane.to_xy(unit.lat, unit.lon)
+        spare_m = ((ax - bx) ** 2 + (ay - by) ** 2) ** 0.5 - RANGE_M
+        if spare_m <= 0:
+            return t_ms
+        starts_ms = wearer.next_change(t_ms) if truth.speed_mps == 0 else t_ms
+        return starts_ms + 1 + int(spare_m / _SPEED_MAX_MPS * 1000)
 
     def rssi_dbm(self, sender: str, hearer: str, t_ms: int) -> float | None:
         """None when it is not heard."""
@@ -43,10 +54,3 @@ class Surroundings:
             if has_network(t_ms + waited_ms):
                 return waited_ms + latency_ms
         return None
-
-    def _place(self, name: str, t_ms: int) -> tuple[float, float]:
-        unit = self._world.home_units.get(name)
-        if unit is not None:
-            return unit.lat, unit.lon
-        truth = self._world.wearer_of_tag(name).truth(t_ms)
-        return truth.lat, truth.lon

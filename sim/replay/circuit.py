@@ -82,6 +82,10 @@ class LogPlayer(_Player):
             self._take()
         return upto_ms
 
+    @property
+    def next_ms(self) -> int:
+        return self._began_ms + self._next[0] if self.is_on and self._next is not None else ch.NEVER
+
     def is_over(self, now_ms: int) -> bool:
         """Whether all of it has been said, and there was time to make something of it."""
         return self._began_ms >= 0 and now_ms >= self._began_ms + self._log.duration_ms + _LAST_WORDS_MS
@@ -127,6 +131,10 @@ class LivePlayer(_Player):
             self._push(max(at_ms, self._device.horizon_ms + 1), data)
             self._waiting.popleft()
         return upto_ms
+
+    @property
+    def next_ms(self) -> int:
+        return self._device.horizon_ms + 1  # nobody knows
 
     def is_over(self, now_ms: int) -> bool:
         return bool(self._port.ended) and not self._waiting

@@ -12,6 +12,7 @@ from sim.silicon import _channels as ch
 from tests.sim.engine.still import inbox, still_device
 
 RANGE_M = 100.0
+SPEED_MPS = 45.0
 INTERVAL_MS = 300
 ADVERTISEMENT = bytes(range(24))
 
@@ -28,7 +29,11 @@ class Field:
             self.asked.append(t_ms)
             return -60.0 - t_ms % 7 if distance(t_ms) < RANGE_M else None
 
-        self.air = Air(seed, lambda one, other, t_ms: distance(t_ms), rssi, RANGE_M)
+        def apart_until(one: str, other: str, t_ms: int) -> int:
+            spare_m = distance(t_ms) - RANGE_M
+            return t_ms if spare_m <= 0 else t_ms + 1 + int(spare_m / SPEED_MPS * 1000)
+
+        self.air = Air(seed, apart_until, rssi)
         self.air.join([self.tag, self.unit], lambda device: device is self.unit)
 
     def advertise(self, device: Device, t_ms: int, interval_ms: int = INTERVAL_MS) -> None:
@@ -132,3 +137,26 @@ def test_what_is_heard_does_not_depend_on_the_slices(cuts: list[int], interval_m
     for cut in sorted(cuts):
         other.heard(other.tag, cut)
     assert other.heard(other.tag, 40_000) == whole
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9_000), st.sampled_from([0, 100, 640])), min_size=1, max_size=5),
+    st.lists(st.integers(1, 4_000), min_size=1, max_size=5),
+    st.lists(st.tuples(st.integers(1, 9_000), st.integers(0, 3_000)), max_size=3),
+)
+def test_what_was_told_ahead_is_taken_back_when_somebody_says_something_else(changes: list, ahead: list, scans: list):
+    """Told as far ahead as you like, what is heard in the end is what would have been heard step by step."""
+
+    def live(looks_ahead: bool) -> list[Item]:
+        field = Field()
+        field.scan(field.tag, 0, 0)
+        acts = sorted([(t_ms, 0, value) for t_ms, value in changes] + [(t_ms, 1, value) for t_ms, value in scans])
+        for i, (t_ms, kind, value) in enumerate(acts):
+            field.heard(field.tag, t_ms + (ahead[i % len(ahead)] if looks_ahead else 0))
+            if kind:
+                field.scan(field.tag, t_ms, value)
+            else:
+                field.advertise(field.unit, t_ms, value)
+        return field.heard(field.tag, 15_000)
+
+    assert live(True) == live(False)
