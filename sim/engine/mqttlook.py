@@ -84,6 +84,16 @@ def answers(packet: bytes) -> Key | None:
     return None
 
 
+def acknowledges(packet: bytes) -> int:
+    """Whose receipt a PUBACK tells of, by packet id; 0 when it is none."""
+    return _packet_id(packet) if packet[0] >> 4 == PUBACK else 0
+
+
+def given_as(packet: bytes) -> int:
+    """The id under which the broker gave a message and awaits its PUBACK; 0 when it awaits none."""
+    return _publish(packet)[1] if packet[0] >> 4 == PUBLISH else 0
+
+
 def _body(packet: bytes) -> int:
     i = 1
     while i < len(packet) and packet[i] & 0x80:

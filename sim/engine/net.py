@@ -11,6 +11,11 @@ that stands is passed on at once all the same, as if the network had just been l
 Under TLS a device's real bytes go to the broker, and the broker's to the device, which opens them as soon as they are here and
 tells what was in them; from there on all is as in clear, so a run with TLS differs by its handshakes' two round trips alone.
 
+What a scenario makes fail in between takes effect at a virtual time as well. Who is cut off (`cut`, `part`) hears nothing and is
+held for nothing: what comes for him meanwhile waits, in order, until the way is open again (`join`), and comes then. Without a
+bridge no device is held for receipts, but it is counted how many messages are owed one; when it is back, virtual time waits
+for them all. So such runs are repeated to the byte too, whatever the real programs take to end and to start again.
+
 A hold ends after HOLD_S seconds on the wall clock, and then counts as expired: that is a real outage (a broker or bridge
 that is gone), and virtual time goes on without the answer as it would in the field.
 """
@@ -20,12 +25,12 @@ import selectors
 import socket
 import struct
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sim.engine.device import Device
-from sim.engine.mqttlook import Key, Splitter, answers, awaited
+from sim.engine.mqttlook import Key, Splitter, acknowledges, answers, awaited, given_as
 from sim.engine.tlslook import Tls
 from sim.silicon import _channels as ch
 
@@ -59,10 +64,24 @@ class _Connection:
         self.down = Splitter()
         self.retry_at = 0.0
         self.last_due_ms = 0
+        self.parked: deque[Key] = deque()  # of who is cut off: what is awaited without a time
+        self.limbo: list[bytes] = []  # of who is cut off: what came, in order
+        self.busy_ms = 0  # a slow network is at what was sent until then
+        self.receipts: set[int] = set()  # packets with receipts that the device has not acknowledged
+        self.unsent_receipts = 0
+        self.greeted = False
         self.began = False
         self.tls: Tls | None = None
         self.sealed = 0  # pieces that the device has not yet told the end of
         self.is_over = False  # the broker's end is closed; the device will hear that after what came before
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A slow network: `kbit_s` up (0: any), and `latency_ms` more each way."""
+
+    kbit_s: float = 0.0
+    latency_ms: int = 0
 
 
 class Network:
@@ -85,6 +104,12 @@ class Network:
         self._by_device: dict[str, list[_Connection]] = {}
         self._broker_is_up = True
         self._receipts_come = True
+        self._receipts_failed = False  # they did once: from then on those that are owed are looked after
+        self._owed: Counter[str] = Counter()  # messages of a device that have no receipt yet
+        self._cut: set[str] = set()  # who hears nothing
+        self._parted: set[str] = set()  # … and is not heard either
+        self._slow: dict[str, Slow] = {}
+        self._late_ms = {"broker": 0, "bridge": 0}
         self.bytes_up = 0
         self.bytes_down = 0
         self.holds_expired = 0
@@ -125,19 +150,84 @@ class Network:
             if connection.is_over and not connection.sealed:
                 self._lost(connection)
 
-    def broker_is(self, up: bool) -> None:
-        """The scenario took the broker away, or brought it back: until then devices are refused, and nobody is held."""
+    # From the scenario's faults, when all that was awaited has come (`is_waiting`).
+
+    def broker_is(self, up: bool, t_ms: int = 0) -> None:
+        """The scenario took the broker away at t_ms, or brought it back: until then devices are refused, and nobody is held."""
         was_up, self._broker_is_up = self._broker_is_up, up
         if was_up and not up:
-            for connection in list(self._connections.values()):
-                self._lost(connection)
+            for connection in self._standing():
+                self._lost(connection, t_ms + 1)
 
-    def receipts_come(self, come: bool) -> None:
-        """The scenario took the bridge away, or brought it back: without it no device is held for a receipt."""
-        self._receipts_come = come
+    def receipts_come(self, come: bool, t_ms: int = 0) -> None:
+        """The scenario took the bridge away at t_ms, or brought it back: without it no device is held for a receipt."""
+        came, self._receipts_come = self._receipts_come, come
         if not come:
+            self._receipts_failed = True
             for connection in self._connections.values():
                 connection.awaited = deque(waiting for waiting in connection.awaited if waiting.key[0] != "receipt")
+                connection.parked = deque(key for key in connection.parked if key[0] != "receipt")
+        elif not came:
+            for connection in self._standing():
+                if connection.greeted:
+                    self._await_owed(connection, self._due_ms(connection.device, t_ms))
+
+    def late(self, what: str, delay_ms: int) -> None:
+        """What "broker" or "bridge" has to say comes so much later from now on."""
+        self._late_ms[what] = delay_ms
+
+    def slow(self, names: Iterable[str], how: Slow | None) -> None:
+        """The network of these devices is slow from now on, or no longer (None)."""
+        for name in names:
+            if how is None:
+                self._slow.pop(name, None)
+            else:
+                self._slow[name] = how
+
+    def cut(self, names: Iterable[str]) -> None:
+        """These devices have no network until `join`; what they write on a connection that stands is passed on all the same."""
+        self._cut.update(names)
+
+    def part(self, names: Iterable[str]) -> None:
+        """Between these devices and the broker nothing passes, either way, until `join`; nobody is told."""
+        names = list(names)
+        self._cut.update(names)
+        self._parted.update(names)
+
+    def join(self, names: Iterable[str], t_ms: int) -> None:
+        """The way is open again at t_ms; where the world itself still has none, all goes on waiting."""
+        names = set(names)
+        self._parted -= names
+        for name in sorted(names & self._cut):
+            self._cut.discard(name)
+            for connection in list(self._by_device.get(name, ())):
+                due_ms = self._due_ms(connection.device, t_ms)
+                if due_ms == ch.NEVER:
+                    self._cut.add(name)
+                    break
+                self._resume(connection, due_ms)
+
+    def _resume(self, connection: _Connection, due_ms: int) -> None:
+        parked, connection.parked = connection.parked, deque()
+        limbo, connection.limbo = connection.limbo, []
+        for key in parked:
+            if key[0] == "open" and connection.real is not None:
+                self._push(connection, due_ms, bytes([ch.SOCK_OPENED]))
+            else:
+                self._await(connection, key, due_ms + self._late(key))
+        for data in limbo:
+            for i in range(0, len(data), _CHUNK):
+                self._push(connection, due_ms, bytes([ch.SOCK_DATA]) + data[i : i + _CHUNK])
+        if connection.is_over:
+            self._lost(connection, due_ms)
+            return
+        connection.unsent_receipts = 0
+        if connection.real is None:
+            self._connect(connection, time.monotonic())
+        self._flush(connection)
+
+    def _standing(self) -> list[_Connection]:
+        return [self._connections[key] for key in sorted(self._connections)]
 
     def is_connected(self, name: str) -> bool:
         """Whether a device has a connection to the broker."""
@@ -158,10 +248,11 @@ class Network:
         """Try again what was refused, and let holds expire."""
         now = time.monotonic()
         for connection in list(self._connections.values()):
-            if connection.real is None and not connection.is_over and now >= connection.retry_at:
+            if connection.real is None and not connection.is_over and now >= connection.retry_at and self._passes(connection):
                 self._connect(connection, now)
             if connection.awaited and now > connection.awaited[0].expires_at:
                 self.holds_expired += len(connection.awaited)
+                self._owed[connection.device.name] = 0
                 connecting = connection.real is None
                 due_ms = connection.awaited[0].due_ms
                 connection.awaited.clear()
@@ -176,10 +267,35 @@ class Network:
 
     # Inside.
 
+    def _passes(self, connection: _Connection) -> bool:
+        return connection.device.name not in self._parted
+
+    def _one_way_ms(self, name: str, t_ms: int) -> int | None:
+        """None without a network."""
+        if name in self._parted:
+            return None
+        latency_ms = self._latency(name, t_ms)
+        slow = self._slow.get(name)
+        return latency_ms if latency_ms is None or slow is None else latency_ms + slow.latency_ms
+
     def _due_ms(self, device: Device, t_ms: int) -> int:
         """When the answer to something said now arrives."""
-        latency_ms = self._latency(device.name, t_ms)
+        latency_ms = self._one_way_ms(device.name, t_ms)
         return ch.NEVER if latency_ms is None else t_ms + 2 * latency_ms
+
+    def _late(self, key: Key) -> int:
+        """How long whoever answers takes for it."""
+        if key[0] == "open":
+            return 0
+        return self._late_ms["broker"] + (_RECEIPT_MS + self._late_ms["bridge"] if key[0] == "receipt" else 0)
+
+    def _sent_ms(self, connection: _Connection, t_ms: int, n: int) -> int:
+        """When n bytes more are through a slow network's uplink."""
+        slow = self._slow.get(connection.device.name)
+        if slow is None or not slow.kbit_s:
+            return t_ms
+        connection.busy_ms = max(connection.busy_ms, t_ms) + int(8 * n / slow.kbit_s)
+        return connection.busy_ms
 
     def _push(self, connection: _Connection, due_ms: int, payload: bytes) -> None:
         device = connection.device
@@ -191,6 +307,14 @@ class Network:
     def _await(self, connection: _Connection, key: Key, due_ms: int) -> None:
         if due_ms != ch.NEVER:
             connection.awaited.append(_Awaited(key, due_ms, time.monotonic() + HOLD_S))
+        elif connection.device.name in self._cut:
+            connection.parked.append(key)
+
+    def _await_owed(self, connection: _Connection, due_ms: int) -> None:
+        """The bridge is back, or the device is: it hears of every message that has no receipt yet."""
+        keys = [waiting.key for waiting in connection.awaited] + list(connection.parked)
+        for _ in range(self._owed[connection.device.name] - keys.count(("receipt", 0))):
+            self._await(connection, ("receipt", 0), due_ms if due_ms == ch.NEVER else due_ms + self._late(("receipt", 0)))
 
     def _open(self, device: Device, t_ms: int, sub: int, address: str) -> None:
         self._drop(device, sub)
@@ -204,7 +328,8 @@ class Network:
             self._drop(device, sub)
             return
         self._await(connection, ("open", 0), due_ms)
-        self._connect(connection, time.monotonic())
+        if self._passes(connection):
+            self._connect(connection, time.monotonic())
 
     def _connect(self, connection: _Connection, now: float) -> None:
         connection.retry_at = now + _RETRY_S
@@ -220,6 +345,7 @@ class Network:
         waiting = self._take(connection, ("open", 0))
         if waiting is not None:
             self._push(connection, waiting.due_ms, bytes([ch.SOCK_OPENED]))
+        self._flush(connection)
         self.on_change(connection.device)
 
     def _send(self, connection: _Connection, t_ms: int, data: bytes) -> None:
@@ -232,22 +358,45 @@ class Network:
             self._sent(connection, t_ms, data)
         else:
             for key in connection.tls.said(data):
-                self._await(connection, key, self._due_ms(connection.device, t_ms))
+                due_ms = self._due_ms(connection.device, t_ms)
+                self._await(connection, key, due_ms if due_ms == ch.NEVER else due_ms + self._late(key))
         connection.out += data
         self._flush(connection)
 
     def _sent(self, connection: _Connection, t_ms: int, data: bytes) -> None:
         """The device sent these bytes of MQTT."""
-        latency_ms = self._latency(connection.device.name, t_ms)
+        name = connection.device.name
+        latency_ms = self._one_way_ms(name, t_ms)
+        through_ms = self._sent_ms(connection, t_ms, len(data))
         for packet in connection.up.feed(data):
-            self.on_sent(connection.device.name, t_ms, latency_ms, packet)
+            self.on_sent(name, t_ms, latency_ms, packet)
+            self._acknowledged(connection, packet)
             for key in awaited(packet):
-                if latency_ms is not None and (key[0] != "receipt" or self._receipts_come):
-                    extra_ms = _RECEIPT_MS if key[0] == "receipt" else 0
-                    self._await(connection, key, t_ms + 2 * latency_ms + extra_ms)
+                due_ms = ch.NEVER if latency_ms is None else through_ms + 2 * latency_ms + self._late(key)
+                if key[0] == "receipt":
+                    self._owed[name] += 1
+                    connection.unsent_receipts += name in self._parted
+                    if not self._receipts_come:
+                        continue
+                self._await(connection, key, due_ms)
+                if key[0] == "connack":
+                    connection.greeted = True
+                    if self._receipts_failed and self._receipts_come:
+                        self._await_owed(connection, due_ms)
+
+    def _acknowledged(self, connection: _Connection, packet: bytes) -> None:
+        """A receipt counts as given when its device says so: else the broker gives it once more."""
+        number = acknowledges(packet)
+        if number in connection.receipts:
+            connection.receipts.discard(number)
+            self._given(connection)
+
+    def _given(self, connection: _Connection) -> None:
+        name = connection.device.name
+        self._owed[name] = max(0, self._owed[name] - 1)
 
     def _flush(self, connection: _Connection) -> None:
-        if connection.real is None or not connection.out:
+        if connection.real is None or not connection.out or not self._passes(connection):
             return
         try:
             sent = connection.real.send(connection.out)
@@ -295,7 +444,18 @@ class Network:
             self._arrive(connection, answers(packet), packet)
 
     def _arrive(self, connection: _Connection, key: Key | None, data: bytes) -> None:
+        if key is not None and key[0] == "receipt":
+            number = given_as(data) if connection.tls is None else 0
+            if number:
+                connection.receipts.add(number)
+            else:
+                self._given(connection)
         waiting = self._take(connection, key) if key is not None else None
+        if connection.device.name in self._cut:
+            if key in connection.parked:
+                connection.parked.remove(key)
+            connection.limbo.append(data)
+            return
         due_ms = waiting.due_ms if waiting is not None else 0
         for i in range(0, len(data), _CHUNK):
             self._push(connection, due_ms, bytes([ch.SOCK_DATA]) + data[i : i + _CHUNK])
@@ -307,13 +467,13 @@ class Network:
                 return waiting
         return None
 
-    def _lost(self, connection: _Connection) -> None:
+    def _lost(self, connection: _Connection, due_ms: int = 0) -> None:
         """The broker closed or reset the connection."""
-        if connection.sealed:
+        if connection.sealed or connection.device.name in self._cut:
             connection.is_over = True
             self._hang_up(connection)
             return
-        self._push(connection, 0, bytes([ch.SOCK_CLOSED]))
+        self._push(connection, due_ms, bytes([ch.SOCK_CLOSED]))
         self._drop(connection.device, connection.sub)
         self.on_change(connection.device)
 
@@ -322,6 +482,8 @@ class Network:
         if connection is None:
             return
         self._by_device[device.name].remove(connection)
+        if device.name in self._parted:  # what it wrote is gone with it
+            self._owed[device.name] = max(0, self._owed[device.name] - connection.unsent_receipts)
         self._hang_up(connection)
 
     def _hang_up(self, connection: _Connection) -> None:
