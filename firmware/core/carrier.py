@@ -6,8 +6,6 @@ each minute. One that is up and over which nothing at all was heard in `_SILENT`
 modem that hangs shows no other sign.
 """
 
-import asyncio
-
 from . import message
 from .mqtt.opener import tcp_opener, tls_opener
 from .mqtt.retained import Retained
@@ -15,6 +13,7 @@ from .mqtt.session import CONNECTING, DISABLED, TIMEOUT, Session
 from .mqtt.stream import LOST, Jitter, Stream
 from .port import const, ticks_add, ticks_diff, ticks_ms
 from .version import BUILD, VERSION
+from .wake import FOREVER_MS, Wake
 
 DRAIN_S = const(60)
 _BUSY_MS = const(4000)  # after something was sent or answered: an answer takes well under a second
@@ -69,7 +68,7 @@ class Carrier:
         self._on_relay = on_relay
         self._on_link = on_link
         self._wanted = False
-        self._changed = asyncio.Event()
+        self._changed = Wake()
         online = b'{"online":true,"version":"%s","build":"%s","board":"%s"}' % (
             VERSION.encode(),
             BUILD.encode(),
@@ -122,7 +121,7 @@ class Carrier:
         retry_s = _RETRY_FIRST_S
         while True:
             while not self._wanted:
-                await self._wait(-1)
+                await self._changed.wait(FOREVER_MS)
             self.is_off = False
             self._working = True
             up = await self._link.up()
@@ -135,7 +134,7 @@ class Carrier:
                 self.stream.enable()
                 while self._link.is_up() and self._silent < _SILENT:
                     if self._wanted:
-                        await self._wait(-1)
+                        await self._changed.wait(FOREVER_MS)
                     elif not await self._drain():
                         break
                 await self._hang_up()
@@ -146,7 +145,7 @@ class Carrier:
                     left = pause_s * 1000 - ticks_diff(ticks_ms(), began)
                     if left <= 0:
                         break
-                    await self._wait(left)
+                    await self._changed.wait(left)
                 retry_s = min(2 * retry_s, _RETRY_MAX_S)
             self.is_off = not self._wanted
 
@@ -159,26 +158,16 @@ class Carrier:
                 return False
             self._uplink.urgent = True
             self.stream.notify()
-            await self._wait(min(left, 5000))
+            await self._changed.wait(min(left, 5000))
         return self._wanted
 
     async def _hang_up(self):
         self._working = True
         self.stream.disable()
         while self.stream.connected:
-            await self._wait(1000)
+            await self._changed.wait(1000)
         await self._link.down()
         self._working = False
-
-    async def _wait(self, ms):
-        self._changed.clear()
-        if ms < 0:
-            await self._changed.wait()
-            return
-        try:
-            await asyncio.wait_for_ms(self._changed.wait(), ms)
-        except asyncio.TimeoutError:
-            pass
 
     def _tell_link(self, is_up):
         if self._on_link is not None:

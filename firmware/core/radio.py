@@ -106,17 +106,21 @@ class Radio:
             self._on_message(sender, whole, sealed_length(whole), frame[BODY + 1] & 0x0F)
 
     async def hear(self, ms):
-        """Wait until something is heard, `ms` at the longest, attend to it and answer it. Whether there was an answer."""
+        """Wait until something is heard, `ms` at the longest, attend to it and answer it."""
         if ms:
-            try:
-                await asyncio.wait_for_ms(self._ble.heard.wait(), ms)
-            except asyncio.TimeoutError:
-                pass
+            await self._ble.heard.wait(ms)
         self.attend()
-        answered = bool(self._acks)
+        await self.answer()
+
+    @property
+    def is_asked(self):
+        """Whether there is something to `answer`."""
+        return len(self._acks) > 0
+
+    async def answer(self):
+        """Say the acknowledgements that are due."""
         while self._acks:
             await self.say(self._acks.pop(0), ACK, _ACK_MS)
-        return answered
 
     async def say(self, frame, kind, ms, interval_ms=_FRAME_INTERVAL_MS):
         """Seal a frame whose body is written and advertise it for `ms`. False when there is no counter to be had."""

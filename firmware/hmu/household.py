@@ -71,27 +71,39 @@ class Household:
 
     async def run(self):
         """Never returns."""
+        heard = self._ble.heard
+        radio = self._radio
         self._listen()
         while True:
-            self._show_beacon()
-            self._unit.attend()
-            hears = self._ble.listening or self._listen()
-            if self._spares == self._unit.has_mains:
-                self._ble.deaf()
-                self._listen()
-            now = ticks_ms()
-            for slot in range(len(self._tags)):
-                if self._presence[slot].tick(now, hears):
-                    self._tell(slot)
-            if self._range is not None and self._range.is_over(now):
-                self._end_range_test()
-            until = ticks_add(now, self._settings.beacon_s * 1000)
+            until = ticks_add(ticks_ms(), self._settings.beacon_s * 1000)
+            self._round()
             while True:
+                # Almost every time there is nothing to do but wait: then nothing is allocated.
                 left = ticks_diff(until, ticks_ms())
                 if left <= 0:
                     break
-                await self._hear(left)
-                await self._hand_down()
+                await heard.wait(left)
+                radio.attend()
+                if radio.is_asked or self._show_due:
+                    await radio.answer()
+                    self._show_beacon()
+                if self._listens:
+                    await self._hand_down()
+
+    def _round(self):
+        # Each `beacon_s`.
+        self._show_beacon()
+        self._unit.attend()
+        hears = self._ble.listening or self._listen()
+        if self._spares == self._unit.has_mains:
+            self._ble.deaf()
+            self._listen()
+        now = ticks_ms()
+        for slot in range(len(self._tags)):
+            if self._presence[slot].tick(now, hears):
+                self._tell(slot)
+        if self._range is not None and self._range.is_over(now):
+            self._end_range_test()
 
     def _listen(self):
         # (Again.) Always False: until now nothing was heard.
@@ -113,7 +125,11 @@ class Household:
         self._show_due = False
 
     async def _hear(self, ms):
-        if await self._radio.hear(ms) or self._show_due:
+        if ms:
+            await self._ble.heard.wait(ms)
+        self._radio.attend()
+        if self._radio.is_asked or self._show_due:
+            await self._radio.answer()
             self._show_beacon()
 
     async def _hand_down(self):

@@ -8,6 +8,7 @@ from ..core.carrier import Carrier
 from ..core.latch import Contact
 from ..core.node import Node
 from ..core.port import const, ticks_diff, ticks_ms
+from ..core.wake import FOREVER_MS, Wake
 from .guard import Comms, Movement
 from .household import Household
 from .links import links_of
@@ -17,7 +18,6 @@ from .relay import Downward, Upward
 _NTP_HOST = "pool.ntp.org"
 _NTP_TIMEOUT_MS = const(5000)
 _NTP_RETRY_S = const(30)
-_FOREVER_MS = const(0x8000000)
 
 
 class HomeUnit(Node):
@@ -32,7 +32,8 @@ class HomeUnit(Node):
         self._upward = upward = Upward(self._uplink.topic, provision.device, provision.partners, _flash(board))
         self._downward = Downward(provision.partners)
         self._links = links_of(board)
-        self._carrier = Carrier(self._links, provision, board.name, self._uplink, (upward,), self._on_relay_down)
+        self._carrier = Carrier(self._links, provision, board.name, self._uplink, (upward,), self._on_relay_down, self._on_link)
+        self._is_linked = Wake()
         self._comms = Comms(0, self._settings.comms_lost_s)
         self._gave_up_s = 0
         self._released = self._journal.released
@@ -90,6 +91,10 @@ class HomeUnit(Node):
             self._uplink.urgent = True
         self._carrier.notify()
 
+    def _on_link(self, is_up):
+        if is_up:
+            self._is_linked.set()
+
     def _on_relay_down(self, view, n):
         if not self._downward.take(view, n):
             return False
@@ -138,7 +143,7 @@ class HomeUnit(Node):
                 event(record.CASE_CLOSED if change < 0 else record.CASE_OPENED)
             if tilt.update(board.tilt(), board.tilts, now):
                 event(record.MOVED, tilt.WATCH_MS)
-            wait = min([ms for ms in (mains.wait_ms, case.wait_ms, tilt.wait_ms) if ms] or [_FOREVER_MS])
+            wait = min([ms for ms in (mains.wait_ms, case.wait_ms, tilt.wait_ms) if ms] or [FOREVER_MS])
             try:
                 await asyncio.wait_for_ms(self._changed.wait(), wait)
             except asyncio.TimeoutError:
@@ -151,7 +156,7 @@ class HomeUnit(Node):
         clock = self._clock
         while True:
             while not self.is_online:
-                await asyncio.sleep_ms(1000)
+                await self._is_linked.wait(FOREVER_MS)
             answer = None
             sock = None
             try:

@@ -31,6 +31,7 @@ from ..core.port import const, ticks_add, ticks_diff, ticks_ms
 from ..core.radio import Radio
 from ..core.record import MODE_OFF, MODE_RF
 from ..core.uplink import token_of
+from ..core.wake import Wake
 
 _STATUS_MS = const(200)  # six advertisements or seven: a home unit on its battery listens for three quarters of the time
 _RECEIPT_MS = const(4000)  # listening for the receipt: home unit to broker to bridge and back takes well under a second
@@ -61,7 +62,7 @@ class HomeLink:
             ble, provision.rf_key, provision.device, counter, self._on_frame, self._on_message, self._is_ours, self._slot
         )
         self._frame = bytearray(SIZE)
-        self._wake = asyncio.Event()
+        self._wake = Wake()
         self._waiting_for_us = False
         self._status_at = ticks_ms()
         self._status_due = False
@@ -129,11 +130,7 @@ class HomeLink:
             left = interval_ms - ticks_diff(ticks_ms(), began)
             if left <= 0:
                 return
-            try:
-                await asyncio.wait_for_ms(self._wake.wait(), left)
-            except asyncio.TimeoutError:
-                return
-            self._wake.clear()
+            await self._wake.wait(left)
             if self._tag.mode == MODE_RF:
                 return
 

@@ -194,7 +194,7 @@ class Tag(Node):
         now = ticks_ms()
         settings = self._settings
         self._attend(now)
-        self._changed.set()  # in light sleep only the strap and motion wake the processor: the others are looked at now
+        self._look_at_inputs()
         self._check_lease()
         if self._modes.in_doubt != self._doubting:
             # The mode machine wants a fix, and the direct way, or no longer.
@@ -213,6 +213,17 @@ class Tag(Node):
         if ticks_diff(now, self._heartbeat_at) >= settings.heartbeat_s * 1000:
             self._recorder.event(record.STATUS, self._clock.uptime_s, self._gauge.millivolts, False)
         self._sleep_if_flat(self._gauge.millivolts)
+
+    def _look_at_inputs(self):
+        # In light sleep only the strap and the beginning of motion wake the processor: the others are looked at each round.
+        board = self._board
+        if (
+            board.is_moving() != self.moving
+            or board.is_charging() != self.charging
+            or board.strap_is_closed() == self._strap.is_open
+            or board.case_is_closed() == self._case.is_open
+        ):
+            self._changed.set()
 
     def _sleep_if_flat(self, millivolts):
         if millivolts < self._settings.battery_stop_mv and not self.charging:

@@ -4,12 +4,11 @@ What is heard is copied in the interrupt into a ring that was allocated beforeha
 and counted. `aioble` would queue without bound and hand out the newest first.
 """
 
-import asyncio
-
 import bluetooth
 
 from ...core.frame import SIZE, find_frame
 from ...core.port import const
+from ...core.wake import Alarm
 
 _IRQ_SCAN_RESULT = 5
 _IRQ_SCAN_DONE = 6
@@ -34,7 +33,7 @@ class Ble:
         self.dropped = 0
         self.listening = False
         self._showing = False
-        self.heard = asyncio.ThreadSafeFlag()
+        self.heard = Alarm()
 
     @property
     def is_on(self):
