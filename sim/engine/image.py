@@ -74,12 +74,13 @@ def _names() -> Names:
     return survey(source for source, _ in firmware_sources())
 
 
-def compile_firmware(source: Path, target: Path, place: Path, scratch: Path, architecture: str) -> None:
+def compile_firmware(source: Path, target: Path, place: Path, scratch: Path, architecture: str, stamp: str = "") -> None:
     """One module of the firmware, as `place` on the device, to `target`; what was compiled is kept in `scratch`.
 
+    `stamp` is what the firmware says its build is, the hash of its text when there is none.
     Without an architecture a viper module becomes plain code: the same text, undecorated.
     """
-    text = fold(source, _names()).replace(b'BUILD = "unbuilt"', b'BUILD = "%s"' % build_hash().encode())
+    text = fold(source, _names()).replace(b'BUILD = "unbuilt"', b'BUILD = "%s"' % (stamp or build_hash()).encode())
     if not architecture and source.stem.endswith("_viper"):
         text = b"ptr8 = ptr32 = lambda buffer: buffer\n" + text.replace(b"@micropython.viper\n", b"")
     folded = scratch / place
@@ -88,8 +89,8 @@ def compile_firmware(source: Path, target: Path, place: Path, scratch: Path, arc
     compile_module(folded, target, str(place), architecture)
 
 
-def build(folder: Path) -> Image:
-    """Compile firmware and silicon into `folder`."""
+def build(folder: Path, stamp: str = "") -> Image:
+    """Compile firmware and silicon into `folder`. `stamp` as in `compile_firmware`."""
     architecture = host_architecture()
     silicon = folder / "silicon"
     for source in sorted((Path(sim.__file__).parent / "silicon").glob("*.py")):
@@ -99,7 +100,7 @@ def build(folder: Path) -> Image:
         elif source.name != "__init__.py":
             compile_module(source, silicon / source.with_suffix(".mpy").name, source.name, architecture)
     for source, place in firmware_sources():
-        compile_firmware(source, folder / "device" / place.with_suffix(".mpy"), place, folder / "folded", architecture)
+        compile_firmware(source, folder / "device" / place.with_suffix(".mpy"), place, folder / "folded", architecture, stamp)
     return Image(silicon / "boot.py", folder / "device")
 
 

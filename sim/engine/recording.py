@@ -23,11 +23,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from sim.engine.wire import Item
+
 MAGIC = b"homeward recording"
 VERSION = 1
 HEAD, BLOCK, LIFE, RUN, YIELD, END = range(1, 7)
 
 _FRAME = struct.Struct("<BI")
+_RUN = struct.Struct("<IQQQH")  # as `wire` packs them
+_ITEM = struct.Struct("<IBBH")
 _BLOCK_BYTES = 4096
 _FRAME_MAX = 1 << 20  # nothing that is written is longer: what says so is no recording
 _FLUSH_BYTES = 1 << 18  # of frames: as much is lost at most when the run is killed
@@ -245,3 +249,27 @@ def parse_life(body: bytes) -> Life:
     """A LIFE frame's body."""
     fields = json.loads(body)
     return Life(fields["t_ms"], fields["cause"], bytes.fromhex(fields["unique_id"]), fields["files"])
+
+
+class Run(NamedTuple):
+    """What a RUN handed to the device."""
+
+    base_ms: int
+    horizon_ms: int
+    items: list[Item]
+
+
+def parse_run(run: bytes) -> Run:
+    """A RUN frame's body: RecordingError when it is none."""
+    try:
+        _, base_ms, horizon_ms, _, n = _RUN.unpack_from(run)
+        at = _RUN.size
+        items = []
+        for _ in range(n):
+            dt, channel, sub, length = _ITEM.unpack_from(run, at)
+            at += _ITEM.size
+            items.append(Item(base_ms + dt, channel, sub, run[at : at + length]))
+            at += length
+    except struct.error as error:
+        raise RecordingError(f"a RUN of {len(run)} bytes: {error}") from None
+    return Run(base_ms, horizon_ms, items)
