@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
+from bridge.rules.conditions import compile_conditions
 from bridge.store.opening import open_store
-from bridge.store.schema import event, record
+from bridge.store.schema import condition, event, record
 from firmware.core.ident import parse_device_name
 from firmware.core.record import FIX, MODE_GPS, MODE_OFF, MODE_RF
 from sim.engine.expecting import Came
@@ -41,7 +42,7 @@ class Span(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """The truth at a time. `travel`: still, walk, bus, car …; `home_m` from the home, `covered` None where it was not asked."""
+    """The truth at a time. `travel`: still, walk, bus, car …; `home_m`: how far from home."""
 
     t_ms: int
     lat: float
@@ -116,6 +117,7 @@ class WearerStory:
     batteries: dict[str, list[Level]] = field(default_factory=dict)  # by device
     faults: list[Span] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
+    curfews: list[Span] = field(default_factory=list)
     found: list[Found] = field(default_factory=list)
     zones: list[Zone] = field(default_factory=list)
 
@@ -175,6 +177,7 @@ def _wearer(
     if unit := wearer.home_unit:
         story.no_home_network = _when_not(((t, world.has_home_network(unit, t)) for t in asked), ended_ms)
     _plan(story, world, scenario, ended_ms)
+    _read_conditions(story, connection, scenario, ended_ms)
     _read_records(story, connection, scenario.start_utc_ms, ended_ms)
     _read_events(story, connection, scenario.start_utc_ms, came, ended_ms)
     return story
@@ -208,13 +211,23 @@ def _plan(story: WearerStory, world: World, scenario: Scenario, ended_ms: int) -
         if order.device in mine and order.at_ms <= ended_ms:
             story.happenings.append(Happening(order.at_ms, order.device, f"order: {plain(order.kind)}"))
     story.happenings.sort()
-    his = next(w for w in scenario.to_scheme()["wearers"] if w["id"] == story.id)
-    for condition in his["conditions"]:
-        if circle := condition.get("circle"):
-            story.zones.append(Zone(condition["kind"], condition["name"], ((circle["lat"], circle["lon"]),), circle["radius_m"]))
-        elif polygon := condition.get("polygon"):
-            ring = tuple((point["lat"], point["lon"]) if isinstance(point, dict) else tuple(point) for point in polygon)
-            story.zones.append(Zone(condition["kind"], condition["name"], ring, None))
+
+
+def _read_conditions(story: WearerStory, connection: Connection, scenario: Scenario, ended_ms: int) -> None:
+    columns = (condition.c.kind, condition.c.name, condition.c.spec)
+    rows = connection.execute(select(*columns).where(condition.c.wearer_id == story.id).order_by(condition.c.id)).all()
+    start_ms = scenario.start_utc_ms
+    for curfew in compile_conditions(story.id, (), [row._tuple() for row in rows], scenario.timezone).curfews:
+        window = curfew.window_after(start_ms)
+        while window.start_ms < start_ms + ended_ms:
+            from_ms, until_ms = window.start_ms - start_ms, window.end_ms - start_ms
+            story.curfews.append(Span(max(0, from_ms), min(until_ms, ended_ms), curfew.name))
+            window = curfew.window_after(window.end_ms)
+    for kind, name, spec in rows:
+        if circle := spec.get("circle"):
+            story.zones.append(Zone(kind, name, ((circle["lat"], circle["lon"]),), circle["radius_m"]))
+        elif polygon := spec.get("polygon"):
+            story.zones.append(Zone(kind, name, tuple((lat, lon) for lat, lon in polygon), None))
 
 
 def _read_records(story: WearerStory, connection: Connection, start_ms: int, ended_ms: int) -> None:
@@ -266,9 +279,7 @@ def _read_events(story: WearerStory, connection: Connection, start_ms: int, came
             presences.append((max(0, t_ms), _PRESENCES.get(str(row.detail.get("presence")), "unknown")))
         came_ms = came.event_ms(connection, row)
         text = describe(row.kind, row.detail)
-        story.found.append(
-            Found(t_ms, came_ms, row.kind, text, row.kind in FINDINGS, row.superseded, row.device_id is not None)
-        )
+        story.found.append(Found(t_ms, came_ms, row.kind, text, row.kind in FINDINGS, row.superseded, row.device_id is not None))
     story.presences = _spans(presences, ended_ms)
 
 
