@@ -22,6 +22,7 @@ LINK = 6  # sub: NIC_*; payload: u8 1 up, 0 down; NIC_NETWORK, u8 RSSI + 256, u8
 POWER = 7  # payload: u8 0 the supply fails; 1, to a device that is off, it is back
 CRASH = 8  # payload: words; an exception with them is raised in whatever waits. sub CRASH_HUNG: it stops, and says nothing
 CRASH_HUNG = 1
+PIN_QUIET = 9  # sub: pin; nothing that hangs on it ever answers to it, so what it does need not stop time
 
 # From the device.
 UART_TX = 16  # sub: UART number

@@ -26,6 +26,7 @@ _POLLIN = 1
 _POLLOUT = 4
 
 _pins = {}
+_quiet = set()  # pins to which nothing answers
 _adcs = {}
 _uarts = {}
 _woken_by = 0
@@ -73,7 +74,7 @@ class Pin:
         level = 1 if level else 0
         if self._out and level != self._level:
             self._level = level
-            _hw.emit(_channels.PIN_OUT, self._id, b"\x01" if level else b"\x00")
+            _hw.emit(_channels.PIN_OUT, self._id, b"\x01" if level else b"\x00", self._id not in _quiet)
 
     __call__ = value
 
@@ -123,6 +124,7 @@ def _pin_in(sub, payload):
 
 
 _hw.listen(_channels.PIN_IN, _pin_in)
+_hw.listen(_channels.PIN_QUIET, lambda sub, payload: _quiet.add(sub))
 
 
 class ADC:

@@ -61,6 +61,7 @@ class TagCircuit:
         self._supply = Supply(device, self._happens("tag_on", "tag_off"))
         self._crashes = Moments(device, ch.CRASH, self._happens("tag_crash", "tag_hung"))
         self._battery = Voltage(device, BATTERY_ADC, Cell.EVERY_MS, self._microvolts, self._cell_read)
+        self._hush(0)
         self._quiet_until_ms = 0  # none of the parts but the receiver changes before; it is asked often
 
     def fill(self, upto_ms: int) -> int:
@@ -76,7 +77,7 @@ class TagCircuit:
 
     @property
     def next_ms(self) -> int:
-        return min(self.receiver.next_ms, self._battery.next_ms, self._supply.next_ms, self._crashes.next_ms, *[pin.next_ms for pin in self._pins])
+        return min(self.receiver.next_ms, self._quiet_until_ms)
 
     def output(self, item: Item) -> None:
         t_ms, channel, sub, payload = item
@@ -117,6 +118,7 @@ class TagCircuit:
         for pin in self._pins:
             pin.again(t_ms)
         self._battery.again(t_ms)
+        self._hush(t_ms)
 
     def changed(self, t_ms: int) -> None:
         """Somebody changed the world as it is from t_ms on, a time that the device has not reached."""
@@ -124,6 +126,10 @@ class TagCircuit:
         for part in (self._supply, self._crashes, *self._pins):
             part.ask_again(t_ms)
         self._quiet_until_ms = 0
+
+    def _hush(self, t_ms: int) -> None:
+        for pin in (MODEM_DTR, VIBRATION):
+            self._device.push(max(t_ms, self._device.horizon_ms + 1), ch.PIN_QUIET, pin, b"")
 
     def _happens(self, *kinds: str):
         """The changes that events of these kinds make: 1 by the first, 0 by the second."""
