@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.cases.reading import Loc
 from sim.scenario import models
+from sim.world import spec
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
@@ -22,6 +23,7 @@ def trip_name(trip: models.Trip) -> str:
 def problems(s: "Scenario") -> Iterator[tuple[Loc, object, str]]:
     """(where, value, expected) of what no model sees by itself."""
     people = s.file.people
+    yield from _file_problems(s)
     if s.start_utc_ms < 0 or s.start_utc_ms + s.until_ms > datetime(2100, 1, 1, tzinfo=UTC).timestamp() * 1000:
         yield ("start",), s.file.start.isoformat(), "a time between 1970 and 2100"
     back = datetime.fromtimestamp(s.start_utc_ms / 1000, s.zone).replace(tzinfo=None)
@@ -74,6 +76,29 @@ def problems(s: "Scenario") -> Iterator[tuple[Loc, object, str]]:
             yield ("expect", i, "of"), e.of, _not_before(s)
 
 
+def _file_problems(s: "Scenario") -> Iterator[tuple[Loc, object, str]]:
+    """Of the files that a scenario names; what is wrong in one is raised as it is read, in its own name."""
+    try:
+        s.town_map()
+    except OSError as error:
+        key = "geojson" if s.file.town.geojson is not None else "gpx"
+        yield ("town", key), s.file.town.file, f"a file that can be read ({error.strerror or error}: {error.filename})"
+    for i, p in enumerate(s.file.people):
+        for j, t in enumerate(p.routine):
+            if t.gpx is None:
+                continue
+            at: Loc = ("people", i, "routine", j, "gpx")
+            try:
+                track = s.track(t.gpx)
+            except OSError as error:
+                yield at, t.gpx, f"a file that can be read ({error.strerror or error}: {error.filename})"
+                continue
+            town = s.town()
+            far = [xy for xy in (town.plane.to_xy(lat, lon) for _, lat, lon in track) if max(map(abs, xy)) > town.size_m]
+            if far:
+                yield at, t.gpx, f"a track in the town or near it ({len(far)} of its {len(track)} points are not)"
+
+
 _TAGS_MAX = 16  # of one household: the slots of a beacon (firmware.core.frame)
 
 
@@ -99,7 +124,7 @@ def _person_problems(s: "Scenario", p: models.Person, at: Loc) -> Iterator[tuple
     else:
         lat, lon = s.home_of(p)
         x, y = s.town().plane.to_xy(lat, lon)
-        if max(abs(x), abs(y)) > s.file.town.size_m * 0.6:
+        if max(abs(x), abs(y)) > s.town().size_m * 0.6:
             yield (*at, "home"), f"{lat}, {lon}", "a position in the town"
     yield from _period_problems(s, p.worn_from, p.worn_until, at, ("worn_from", "worn_until"))
     names: dict[str, int] = {}
@@ -113,16 +138,40 @@ def _person_problems(s: "Scenario", p: models.Person, at: Loc) -> Iterator[tuple
         if trips.setdefault(trip_name(t), j) != j:
             yield (*at, "routine", j), trip_name(t), 'a "name" of its own (another trip of this person leads there too)'
         yield from _trip_places(s, t.to, t.via, (*at, "routine", j))
+        yield from _bus_problem(s, t.by == "bus", (*at, "routine", j, "by"))
     for j, d in enumerate(p.deviations):
         here: Loc = (*at, "deviations", j)
         if d.trip is not None and d.trip not in trips:
             yield (*here, "trip"), d.trip, _one_of("the name of a trip of the routine", d.trip, list(trips))
         yield from _trip_places(s, d.to, d.via or [], here)
+        by_bus = d.by == "bus"
+        yield from _bus_problem(s, by_bus, (*here, "by"))
+    for j, a in enumerate(p.appointments):
+        here = (*at, "appointments", j)
+        yield from _place_problem(s, a.place, (*here, "place"))
+        if a.then != spec.BACK:
+            yield from _place_problem(s, a.then, (*here, "then"))
+        yield from _bus_problem(s, a.by == "bus", (*here, "by"))
+    for j, w in enumerate(p.wander):
+        for k, name in enumerate(w.to):
+            yield from _place_problem(s, name, (*at, "wander", j, "to", k))
+        yield from _bus_problem(s, w.by == "bus", (*at, "wander", j, "by"))
+    zones = [c.name for c in p.conditions if isinstance(c, models.Zone)]
+    for j, r in enumerate(p.rates):
+        if r.zone is not None and r.zone not in zones:
+            yield (*at, "rates", j, "zone"), r.zone, _one_of("the name of a zone of this person", r.zone, zones)
+        if r.what.startswith(UNIT_EVENTS) and p.home_unit is None:
+            yield (*at, "rates", j, "what"), r.what, "something that is done to the tag: this person has no home unit"
     for j, e in enumerate(p.events):
         if s.moment_ms(e.at) < 0:
             yield (*at, "events", j, "at"), e.at, _not_before(s)
         if e.what.startswith(UNIT_EVENTS) and p.home_unit is None:
             yield (*at, "events", j, "what"), e.what, "something that is done to the tag: this person has no home unit"
+
+
+def _bus_problem(s: "Scenario", by_bus: bool, at: Loc) -> Iterator[tuple[Loc, object, str]]:
+    if by_bus and len(s.town().bus_stops) < 2:
+        yield at, "bus", 'another way of travel: the town\'s file has not two bus stops ("highway": "bus_stop")'
 
 
 def _trip_places(s: "Scenario", to: str | None, via: list[models.Stop], at: Loc) -> Iterator[tuple[Loc, object, str]]:

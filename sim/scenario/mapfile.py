@@ -43,9 +43,9 @@ _LEVEL_M = 3.0
 _PARKS = ("park", "garden", "common", "recreation_ground", "nature_reserve")
 
 
-def read_map(name: str, data: bytes) -> TownMap:
-    """`name` is the file's for what is wrong with it; by that it is read as GPX or as GeoJSON. ConfigError names the feature."""
-    town_map = _gpx(name, data) if name.lower().endswith(".gpx") else _geojson(name, data)
+def read_map(name: str, data: bytes, is_gpx: bool = False) -> TownMap:
+    """The map in a file; `name` is the file's. ConfigError names it and the feature and property that are wrong."""
+    town_map = _gpx(name, data) if is_gpx else _geojson(name, data)
     if not town_map.ways:
         raise ConfigError(name, "features", 0, 'at least one LineString with "highway" (in GPX: a track or a route)')
     south, west, north, east = town_map.bounds()

@@ -13,14 +13,15 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from bridge.cases.conditions import WEEKDAYS
 from bridge.cases.reading import config_error, field_name, read_yaml, where
 from bridge.errors import ConfigError
-from sim.scenario import faults, models
-from sim.scenario.checks import UNIT_EVENTS, problems, trip_name
+from sim.scenario import faults, lives, models
+from sim.scenario.checks import problems
 from sim.scenario.faults import Fault
-from sim.scenario.moments import parse_clock, parse_duration, parse_moment, to_utc_ms
+from sim.scenario.mapfile import read_map, read_track
+from sim.scenario.moments import parse_duration, parse_moment, to_utc_ms
 from sim.world import spec
+from sim.world.mapped import TownMap, build_mapped
 from sim.world.town import Town, build_town
 from sim.world.world import World
 
@@ -69,6 +70,8 @@ class Scenario:
         self.start_utc_ms = round(file.start.replace(tzinfo=self.zone).timestamp() * 1000)
         self.until_ms = parse_duration(file.until)
         self.policy = file.policy
+        self._town_map: TownMap | None = None
+        self._tracks: dict[str, tuple[tuple[int, float, float], ...]] = {}
 
     def fitted_utc_ms(self, device: str) -> int:
         """As of when the bench gives a device its lease and configuration."""
@@ -76,7 +79,10 @@ class Scenario:
 
     def moment_ms(self, text: str) -> int:
         """Virtual ms of "14:20" or "day 2 07:15". ValueError for anything else."""
-        day, second = parse_moment(text)
+        return self.clock_ms(*parse_moment(text))
+
+    def clock_ms(self, day: int, second: int) -> int:
+        """Virtual ms of a local clock time on a day of the scenario."""
         return to_utc_ms(self.file.start.date(), day, second, self.zone) - self.start_utc_ms
 
     def local_time(self, t_ms: int) -> datetime:
@@ -84,7 +90,33 @@ class Scenario:
 
     def town(self) -> Town:
         town = self.file.town
+        if (town_map := self.town_map()) is not None:
+            return build_mapped(town_map)
         return build_town(town.seed, (town.centre.lat, town.centre.lon), float(town.size_m))
+
+    def town_map(self) -> TownMap | None:
+        """The map of a town that comes from a file. OSError when it cannot be read, ConfigError for what is wrong in it."""
+        name = self.file.town.file
+        if name is not None and self._town_map is None:
+            path = self._beside(name)
+            self._town_map = read_map(str(path), path.read_bytes(), is_gpx=self.file.town.gpx is not None)
+        return self._town_map
+
+    def track(self, name: str) -> tuple[tuple[int, float, float], ...]:
+        """A recorded track; errors as those of `town_map`."""
+        if name not in self._tracks:
+            path = self._beside(name)
+            self._tracks[name] = read_track(str(path), path.read_bytes())
+        return self._tracks[name]
+
+    def _beside(self, name: str) -> Path:
+        return Path(self.path).parent / name
+
+    @property
+    def draws(self) -> list[lives.Draw]:
+        """What the random rates of all people bring, in order of time."""
+        found = [draw for p in self.file.people for draw in lives.draws(self, p)]
+        return sorted(found, key=lambda draw: (draw.at_ms, draw.wearer_id, draw.what))
 
     def world(self) -> World:
         return World(self)
@@ -131,7 +163,10 @@ class Scenario:
         for hole in self.file.coverage_holes:
             lat, lon, radius_m = self.circle(hole.circle, hole.around)
             until = None if hole.end is None else self.moment_ms(hole.end)
-            holes.append(spec.CoverageHole(lat, lon, radius_m, 0 if hole.start is None else self.moment_ms(hole.start), until))
+            since = 0 if hole.start is None else self.moment_ms(hole.start)
+            bad = (hole.quality, hole.kbit_s or 0.0, hole.latency_ms or 0)
+            holes.append(spec.CoverageHole(lat, lon, radius_m, since, until, *bad))
+        radio = self.file.radio
         return spec.WorldSpec(
             self.seed,
             self.start_utc_ms,
@@ -139,27 +174,13 @@ class Scenario:
             town.seed,
             (town.centre.lat, town.centre.lon),
             float(town.size_m),
-            tuple(self._person(p) for p in self.file.people),
+            tuple(lives.person(self, p) for p in self.file.people),
             tuple(holes),
             tuple(spec.CoverageLoss(f.wearer_id, f.from_ms, f.until_ms) for f in self.faults if f.kind == "coverage_lost"),
             tuple(faults.troubles(self)),
-        )
-
-    def _person(self, p: models.Person) -> spec.Person:
-        trips = {trip_name(t): t for t in p.routine}
-        home = p.home.place if p.home.place is not None else (p.home.lat or 0.0, p.home.lon or 0.0)
-        return spec.Person(
-            p.id,
-            p.name,
-            p.tag,
-            p.home_unit,
-            home,
-            tuple(_trip(name, t) for name, t in trips.items()),
-            tuple(_deviation(d, trips) for d in p.deviations),
-            tuple(spec.PhysicalEvent(self.moment_ms(e.at), _device(p, e.what), e.what) for e in p.events),
-            None if p.charging is None else spec.Charging(parse_clock(p.charging.at), p.charging.minutes),
-            p.battery / 100,
-            p.home_unit_battery / 100,
+            spec.Radio(radio.bystanders_per_min, radio.lookalikes_percent / 100, radio.turning_db),
+            self.town_map(),
+            town.traffic,
         )
 
     # The scheme
@@ -219,33 +240,3 @@ def load(path: Path | str) -> Scenario:
     for loc, value, expected in problems(scenario):
         raise ConfigError(where(path, node, loc), field_name(loc), value, expected)
     return scenario
-
-
-def _trip(name: str, t: models.Trip) -> spec.Trip:
-    return spec.Trip(
-        name,
-        t.to,
-        t.by,
-        None if t.leave is None else parse_clock(t.leave),
-        None if t.arrive is None else parse_clock(t.arrive),
-        tuple(spec.Stop(s.place, round(s.pause_min * 60)) for s in t.via),
-        None if t.days is None else frozenset(WEEKDAYS.index(d) + 1 for d in t.days),
-        round(t.vary_min * 60),
-    )
-
-
-def _deviation(d: models.Deviation, trips: dict[str, models.Trip]) -> spec.Deviation:
-    if d.skip:
-        return spec.Deviation(d.day, d.trip, None)
-    given = d.model_dump(exclude={"day", "trip", "skip"}, exclude_none=True)
-    base: dict = {}
-    if d.trip is not None:
-        base = trips[d.trip].model_dump(exclude_none=True, exclude={"days", "vary_min"})
-        if "leave" in given or "arrive" in given:
-            base = {key: value for key, value in base.items() if key not in ("leave", "arrive")}
-    changed = models.Trip.model_validate(base | given)
-    return spec.Deviation(d.day, d.trip, _trip(d.trip or trip_name(changed), changed))
-
-
-def _device(p: models.Person, what: str) -> str:
-    return (p.home_unit or "") if what.startswith(UNIT_EVENTS) else p.tag

@@ -113,13 +113,16 @@ class Wearer:
         return left._replace(speed_mps=0.0, mode="still", sky_for_ms=left.sky_for_ms + t_ms - dropped_ms)
 
     def next_change(self, t_ms: int) -> int:
-        """The first time after t_ms at which the way of moving changes: a stay ends, a straight stretch begins.
+        """The first time after t_ms at which the way of moving changes: a stay ends, a straight stretch begins, the tag is
+        dropped or picked up.
 
         At most eight days ahead: who stays in for longer gets a time within the stay.
         """
         latest_ms = t_ms + _LOOK_DAYS * DAY_MS
         found = self._days.next_start(t_ms, latest_ms)
-        return latest_ms if found is None else found
+        times, _ = self._states["dropped"]
+        i = bisect_right(times, t_ms)
+        return min([latest_ms if found is None else found, *times[i : i + 1]])
 
     def stretches(self, from_ms: int, until_ms: int) -> list[motion.Stretch]:
         """The stretches that touch the period, in order."""

@@ -13,10 +13,12 @@ from sim.scenario.models.base import Duration, LocalTime
 from sim.scenario.models.expect import EventKind, Expectation
 from sim.scenario.models.faults import Fault
 from sim.scenario.models.orders import Order
-from sim.scenario.models.people import Deviation, Person, Stop, Trip
-from sim.scenario.models.places import Around, Hole, Town, Zone
+from sim.scenario.models.people import UNDONE_BY, Appointment, Deviation, Person, Rate, Stop, Trip, Wander
+from sim.scenario.models.places import Around, Hole, Radio, Town, Zone
 
 __all__ = [
+    "UNDONE_BY",
+    "Appointment",
     "Around",
     "Circle",
     "Curfew",
@@ -28,10 +30,13 @@ __all__ = [
     "Order",
     "Person",
     "Policy",
+    "Radio",
+    "Rate",
     "ScenarioFile",
     "Stop",
     "Town",
     "Trip",
+    "Wander",
     "Zone",
     "json_schema",
 ]
@@ -62,6 +67,7 @@ class ScenarioFile(Strict):
     town: Town = Town()
     people: Annotated[list[Person], Field(min_length=1)]
     policy: Policy = Policy()
+    radio: Radio = Radio()
     coverage_holes: list[Hole] = Field(default_factory=list)
     faults: list[Fault] = Field(default_factory=list)
     orders: list[Order] = Field(default_factory=list)

@@ -7,7 +7,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from bridge.cases.conditions import Curfew, Strict, Weekday
 from bridge.cases.scheme import HomeUnitName, TagName
 from sim.scenario.models.base import Clock, Id, Moment, PlaceName
-from sim.scenario.models.places import Zone
+from sim.scenario.models.places import MapFile, Zone
+from sim.scenario.moments import parse_clock
 
 
 def _home(value: object) -> object:
@@ -16,6 +17,12 @@ def _home(value: object) -> object:
 
 def _stop(value: object) -> object:
     return {"place": value} if isinstance(value, str) else value
+
+
+UNDONE_BY = {
+    "strap_cut": "strap_closed", "case_opened": "case_closed", "tag_off": "tag_on",
+    "mains_off": "mains_on", "unit_opened": "unit_closed", "unit_off": "unit_on",
+}  # fmt: skip
 
 
 class Home(Strict):
@@ -40,26 +47,115 @@ class Stop(Strict):
     pause_min: Annotated[float, Field(ge=0, le=24 * 60)] = 0
 
 
+By = Literal["walk", "cycle", "bus", "car"]
 StopEntry = Annotated[Stop, BeforeValidator(_stop, json_schema_input_type=str | Stop)]
 
 
 class Trip(Strict):
     """Leave for a place at a clock time (`leave`), or so as to arrive at one (`arrive`: at the first stop with a pause, or else
-    at the end), and stay there until the next trip. It happens each day, or on `days`, give or take `vary_min`."""
+    at the end), and stay there until the next trip. It happens each day, or on `days`, give or take `vary_min`. On the way, the
+    track of the file `gpx` (its path from the scenario's folder) is followed at its own pace."""
 
     name: Annotated[str, Field(min_length=1)] | None = None
     leave: Clock | None = None
     arrive: Clock | None = None
     to: PlaceName
-    by: Literal["walk", "bus", "car"] = "walk"
+    by: By = "walk"
     via: list[StopEntry] = Field(default_factory=list)
     days: Annotated[list[Weekday], Field(min_length=1)] | None = None
     vary_min: Annotated[float, Field(ge=0, le=120)] = 0
+    gpx: MapFile | None = None
 
     @model_validator(mode="after")
     def _one_time(self) -> "Trip":
+        if self.gpx is not None and (self.via or self.arrive is not None):
+            raise ValueError('"gpx" with "leave", and without "via"')
         if (self.leave is None) == (self.arrive is None):
             raise ValueError('either "leave" or "arrive"')
+        return self
+
+
+class Appointment(Strict):
+    """To be at a place at a clock time for some minutes, on some weekdays or on one `day`, and then go to `then`: back to where
+    one came from, if nothing is said. What the routine has meanwhile is done afterwards."""
+
+    at: Clock
+    place: PlaceName
+    minutes: Annotated[float, Field(ge=1, le=24 * 60)] = 30
+    days: Annotated[list[Weekday], Field(min_length=1)] | None = None
+    day: Annotated[int | None, Field(ge=1, le=1000)] = None
+    by: By = "walk"
+    then: PlaceName = "back"
+
+    @model_validator(mode="after")
+    def _one_rhythm(self) -> "Appointment":
+        if (self.days is None) == (self.day is None):
+            raise ValueError('either "days" or "day"')
+        return self
+
+
+Minutes = Annotated[list[Annotated[float, Field(ge=0, le=24 * 60)]], Field(min_length=2, max_length=2)]
+Clocks = Annotated[list[Clock], Field(min_length=2, max_length=2)]
+
+
+def _rising(minutes: list[float] | None, between: list[str] | None) -> None:
+    if minutes is not None and minutes[0] > minutes[1]:
+        raise ValueError("of minutes the lesser first")
+    if between is not None and parse_clock(between[0]) >= parse_clock(between[1]):
+        raise ValueError('"between": two clock times of a day, the earlier one first')
+
+
+class Wander(Strict):
+    """Shops and visits, at random: out `per_day` times on average, leaving `between` two times, to one of the places, there
+    for some of `stay_min`, and back."""
+
+    to: Annotated[list[PlaceName], Field(min_length=1)]
+    per_day: Annotated[float, Field(gt=0, le=24)] = 1
+    stay_min: Minutes = Field(default_factory=lambda: [10, 40])
+    between: Clocks = Field(default_factory=lambda: ["08:00", "20:00"])
+    by: By = "walk"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Wander":
+        _rising(self.stay_min, self.between)
+        return self
+
+
+class Mistakes(Strict):
+    """What happens to anybody now and then, as chances from 0 to 1: that a trip home of the routine begins late (by some of
+    `late_by_min`), and that the day's charging is forgotten."""
+
+    late_home: Annotated[float, Field(ge=0, le=1)] = 0
+    late_by_min: Minutes = Field(default_factory=lambda: [10, 60])
+    forgets_charging: Annotated[float, Field(ge=0, le=1)] = 0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Mistakes":
+        _rising(self.late_by_min, None)
+        return self
+
+
+class Rate(Strict):
+    """Something done at random, `per_year` times on average, at moments that the seed draws (of the day only those `between` two
+    clock times, if said). For some of `minutes`, then it is undone: the strap is closed, the mains come back … `into_zone` is
+    a walk to the middle of a zone of the person's conditions, a stay of `minutes`, and back."""
+
+    what: Literal[
+        "strap_cut", "case_opened", "tag_crash", "tag_hung", "tag_off", "mains_off", "unit_opened", "unit_moved",
+        "unit_off", "unit_crash", "unit_hung", "into_zone",
+    ]  # fmt: skip
+    per_year: Annotated[float, Field(gt=0, le=10_000)]
+    minutes: Minutes | None = None
+    between: Clocks | None = None
+    zone: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> "Rate":
+        if (self.what == "into_zone") != (self.zone is not None):
+            raise ValueError('"zone" with "into_zone", and only there')
+        if self.minutes is not None and self.what not in UNDONE_BY and self.what != "into_zone":
+            raise ValueError(f'no "minutes" with {self.what}: nothing undoes it')
+        _rising(self.minutes, self.between)
         return self
 
 
@@ -73,7 +169,7 @@ class Deviation(Strict):
     leave: Clock | None = None
     arrive: Clock | None = None
     to: PlaceName | None = None
-    by: Literal["walk", "bus", "car"] | None = None
+    by: By | None = None
     via: list[StopEntry] | None = None
 
     @model_validator(mode="after")
@@ -129,6 +225,10 @@ class Person(Strict):
     routine: list[Trip] = Field(default_factory=list)
     deviations: list[Deviation] = Field(default_factory=list)
     events: list[Happening] = Field(default_factory=list)
+    appointments: list[Appointment] = Field(default_factory=list)
+    wander: list[Wander] = Field(default_factory=list)
+    mistakes: Mistakes = Mistakes()
+    rates: list[Rate] = Field(default_factory=list)
     charging: Charging | None = None
     battery: Percent = 97
     home_unit_battery: Percent = 100

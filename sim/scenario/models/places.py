@@ -7,13 +7,31 @@ from pydantic import Field, field_validator, model_validator
 from bridge.cases.conditions import Circle, Point, Polygon, Strict
 from sim.scenario.models.base import Moment, PlaceName
 
+MapFile = Annotated[str, Field(min_length=1, description="A file, by its path from the scenario's folder.")]
+
 
 class Town(Strict):
-    """The synthetic town: which one (seed), where on Earth, how wide."""
+    """The synthetic town: which one (seed), where on Earth, how wide. Or a real one from a file: `geojson`, as OpenStreetMap is
+    exported, or `gpx`, whose tracks and routes are its paths. `traffic`: how often vehicles stand where they turn."""
 
+    geojson: MapFile | None = None
+    gpx: MapFile | None = None
+    traffic: Literal["none", "light", "busy"] = "none"
     seed: Annotated[int, Field(ge=0)] = 1
     centre: Point = Point(lat=50.7154, lon=-2.4367)
     size_m: Annotated[int, Field(ge=1600, le=4000)] = 2400
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Town":
+        if self.geojson is not None and self.gpx is not None:
+            raise ValueError('either "geojson" or "gpx"')
+        if self.file is not None and self.model_fields_set & {"seed", "centre", "size_m"}:
+            raise ValueError('no "seed", "centre" or "size_m" with a town from a file')
+        return self
+
+    @property
+    def file(self) -> str | None:
+        return self.geojson or self.gpx
 
     @field_validator("centre")
     @classmethod
@@ -46,9 +64,23 @@ class Zone(Strict):
         return self
 
 
-class Hole(Strict):
-    """Where (and when) there is no mobile network."""
+class Radio(Strict):
+    """What else is on the air. `bystanders_per_min`: advertisements of other people's devices that a listening device hears in a
+    busy place, on average; `lookalikes_percent` of them look like a household's, sealed with another key. `turning_db`: how
+    much more or less than on average the wearer's body takes from the signal, as it turns."""
 
+    bystanders_per_min: Annotated[float, Field(ge=0, le=6000)] = 0
+    lookalikes_percent: Annotated[float, Field(ge=0, le=100)] = 0
+    turning_db: Annotated[float, Field(ge=0, le=10)] = 0
+
+
+class Hole(Strict):
+    """Where (and when) there is no mobile network; or a bad one: `quality` slow (`kbit_s`, and `latency_ms` more each way), or
+    half_open (what is sent on a connection arrives nowhere, and nobody is told)."""
+
+    quality: Literal["none", "slow", "half_open"] = "none"
+    kbit_s: Annotated[float | None, Field(ge=0.05, le=100_000)] = None
+    latency_ms: Annotated[int | None, Field(ge=0, le=60_000)] = None
     circle: Circle | None = None
     around: Around | None = None
     start: Moment | None = Field(None, alias="from")
@@ -58,4 +90,7 @@ class Hole(Strict):
     def _one_shape(self) -> "Hole":
         if (self.circle is None) == (self.around is None):
             raise ValueError('either "circle" or "around"')
+        given = self.kbit_s is not None or self.latency_ms is not None
+        if given != (self.quality == "slow"):
+            raise ValueError('"kbit_s", "latency_ms" or both with "quality: slow", and only there')
         return self

@@ -83,7 +83,7 @@ CASES = {
     ),
     "condition of no kind": ("kind: exclusion", "kind: exclusive", "people[3].conditions[1].kind", "exclusive", "exclusion"),
     "two times": ('leave: "08:10"', 'leave: "08:10", arrive: "09:00"', "people[1].routine[0]", None, 'either "leave"'),
-    "way of travel": ("by: car", "by: tank", "people[1].routine[0].by", "tank", "'walk', 'bus' or 'car'"),
+    "way of travel": ("by: car", "by: tank", "people[1].routine[0].by", "tank", "'walk', 'cycle', 'bus' or 'car'"),
     "weekday": ("fri], vary_min: 4", "fry], vary_min: 4", "people[0].routine[0].days[4]", "fry", "'fri'"),
     "two trips of one name": ("name: to the pub", "name: to work", "people[1].routine[1]", "to work", "of its own"),
     "deviation of no trip": (
