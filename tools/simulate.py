@@ -8,6 +8,7 @@ import typer
 from tools.failures import tells
 from tools.inputs import check_port, check_target, console_port, find_scenario, parse_speed, parse_until
 from tools.options import BrokerPort, BrokerTls, ConsolePort
+from tools.rerun import Record, rerun, wanted_recordings
 
 WATCHED_SPEED = 60.0
 
@@ -16,6 +17,8 @@ app = typer.Typer(help="Simulated wearers: real firmware, real broker, real brid
 SCENARIO = typer.Argument(metavar="SCENARIO", help="A scenario in YAML; [bold]scenarios/demo.yaml[/] is built in.")
 _PACE = "Pace"
 _RESULTS = "Results"
+
+app.command("rerun")(rerun)
 
 
 @app.command("run")
@@ -72,6 +75,7 @@ def run(
     console_on: ConsolePort = None,
     broker_on: BrokerPort = 0,
     tls: BrokerTls = False,
+    record: Record = "",
 ) -> None:
     """Run a scenario: watch it on a map, or let it pass unattended.
 
@@ -105,11 +109,12 @@ def run(
     from tools.running import run as run_wish
 
     loaded = load(path)
+    recorded = wanted_recordings(record, {name for one in loaded.file.people for name in (one.tag, one.home_unit) if name})
     if seed is not None:
         loaded.seed = seed
     if speed is None:
         speed = 0.0 if headless else WATCHED_SPEED
-    options = Options(until or loaded.until_ms, speed, port, broker_on, tls=tls)
+    options = Options(until or loaded.until_ms, speed, port, broker_on, tls=tls, record=recorded)
     wish = Wish(loaded, options, headless, json_file, folder)
     raise typer.Exit(run_wish(wish, Console(), Console(stderr=True)))
 

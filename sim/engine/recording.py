@@ -40,7 +40,7 @@ _NOT_KEPT = ("console.log",)
 
 
 class RecordingError(Exception):
-    """A file that is no recording, or not one of this version; the text says what was expected."""
+    """A file that is no recording, or not one that can be run again; the text says what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -160,11 +160,11 @@ class Reader:
         frames = self._frames()
         kind, body = next(frames, (0, b""))
         if kind != HEAD:
-            raise RecordingError(f"{path}: the recording ends before it says what was run")
+            raise RecordingError("it ends before it says what was run")
         try:
             self.head = Head(**json.loads(body))
         except (ValueError, TypeError) as error:
-            raise RecordingError(f"{path}: its head is none of version {VERSION}: {error}") from None
+            raise RecordingError(f"its head is none of version {VERSION}: {error}") from None
         self.frames = frames
 
     def _frames(self) -> Iterator[tuple[int, bytes]]:
@@ -172,9 +172,9 @@ class Reader:
         with open(self._path, "rb") as file:
             start = file.read(len(MAGIC) + 1)
             if start[:-1] != MAGIC:
-                raise RecordingError(f"{self._path}: expected a recording that `homeward sim run --record` made")
+                raise RecordingError("it does not begin as one")
             if start[-1] != VERSION:
-                raise RecordingError(f"{self._path}: a recording of version {start[-1]}, expected version {VERSION}")
+                raise RecordingError(f"it is of version {start[-1]}, not {VERSION}")
             stream = zlib.decompressobj()
             while not stream.eof:
                 packed = file.read(65536)
@@ -183,12 +183,12 @@ class Reader:
                 try:
                     unpacked += stream.decompress(packed)
                 except zlib.error as error:
-                    raise RecordingError(f"{self._path}: damaged before byte {file.tell()}: {error}") from None
+                    raise RecordingError(f"damaged before byte {file.tell()}: {error}") from None
                 at = 0
                 while len(unpacked) - at >= _FRAME.size:
                     kind, length = _FRAME.unpack_from(unpacked, at)
                     if not HEAD <= kind <= END or length > _FRAME_MAX:
-                        raise RecordingError(f"{self._path}: a frame of kind {kind} and {length} bytes, which there is not")
+                        raise RecordingError(f"a frame of kind {kind} and {length} bytes, which there is not")
                     end = at + _FRAME.size + length
                     if len(unpacked) < end:
                         break
@@ -208,7 +208,7 @@ class KeptFolder:
         (length,) = struct.unpack_from("<H", body)
         name = body[2 : 2 + length].decode()
         if Path(name).name != name:
-            raise RecordingError(f"a recording with a file of the name {name!r}: expected one without folders")
+            raise RecordingError(f"it has a file of the name {name!r}")
         at = struct.unpack_from("<I", body, 2 + length)[0] * _BLOCK_BYTES
         data = body[6 + length :]
         content = self.files.setdefault(name, bytearray())

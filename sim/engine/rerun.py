@@ -85,7 +85,7 @@ class Rerun:
 
     def __init__(self, reader: Reader, image: Path, folder: Path, watcher: Watcher) -> None:
         if reader.head.tls:
-            raise RecordingError("a run with TLS, whose handshakes are made of chance: expected a recording of one without --tls")
+            raise RecordingError("its run was one with --tls, whose handshakes are made of chance")
         self._reader = reader
         self._folder = folder
         self._watcher = watcher
@@ -141,7 +141,7 @@ class Rerun:
             elif kind == END:
                 self._ended(body.decode("utf-8", "replace"))
         if life < wish.from_life:
-            raise RecordingError(f"--from-life {wish.from_life}: expected one of the {life} that are recorded")
+            raise RecordingError(f"it holds {life} lives, and none of number {wish.from_life}")
         return self.outcome
 
     # Inside.
