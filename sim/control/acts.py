@@ -80,7 +80,7 @@ class _Entry(Strict):
 class _File(Strict):
     scenario: str = ""
     seed: int | None = None
-    acts: list[dict[str, Any]] = Field(default_factory=list)
+    acts: list[dict[str, Any]] | None = None
 
 
 class _Values(Strict):
@@ -161,7 +161,7 @@ def load_acts(path: Path | str, scenario: Scenario) -> list[Act]:
             where(path, node, ("seed",)), "seed", file.seed, f"{scenario.seed}, the scenario's; or --seed {file.seed}"
         )
     acts = []
-    for i, given in enumerate(file.acts):
+    for i, given in enumerate(file.acts or ()):
         try:
             entry = _Entry.model_validate(_gathered(given))
             at_ms = round(entry.at.timestamp() * 1000) - scenario.start_utc_ms

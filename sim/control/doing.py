@@ -12,11 +12,27 @@ from sim.world.world import World
 
 _TROUBLES = TroubleKind.__args__  # type: ignore[attr-defined]
 
+_NETWORK = ("coverage_lost", "home_network_lost", "shield", "modem_dead")
+
 
 def is_worldly(act: Act) -> bool:
     """Whether it changes the world; what is left is done to programs and networks (`sim.engine.faults`)."""
     kind = act.what.removesuffix(OVER)
     return act.what in EVENTS or act.what in ("moved", "let_go") or kind in _TROUBLES or kind == "coverage_lost"
+
+
+def takes_the_network(act: Act) -> bool:
+    """Whether it leaves devices without a network, until another act gives it back."""
+    return act.what in _NETWORK
+
+
+def gives_the_network(act: Act) -> bool:
+    return act.what.removesuffix(OVER) in _NETWORK
+
+
+def is_about_homes(act: Act) -> bool:
+    """Whether its network is that of a home, and not of a tag."""
+    return act.what.removesuffix(OVER) == "home_network_lost"
 
 
 def do(act: Act, world: World, overlay: Overlay) -> None:

@@ -36,6 +36,10 @@ class Circuit(Protocol):
         """The device did something to a pin, a port or a network interface."""
         ...
 
+    def changed(self, t_ms: int) -> None:
+        """Somebody changed the world as it is from t_ms on, a time that the device has not reached."""
+        ...
+
     def stopped(self, t_ms: int) -> None:
         """The device's processor has no power: its outputs are at rest."""
         ...

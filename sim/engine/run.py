@@ -17,6 +17,9 @@ from sqlalchemy import Engine
 
 from bridge.store.opening import open_store
 from firmware.core.ident import parse_device_name
+from sim.control.acts import Act
+from sim.control.doing import do, gives_the_network, is_about_homes, is_worldly, takes_the_network
+from sim.control.hand import Hand
 from sim.engine.air import Air
 from sim.engine.arrivals import NAME as ARRIVALS
 from sim.engine.arrivals import Arrivals
@@ -34,6 +37,7 @@ from sim.engine.kernel import Kernel
 from sim.engine.memory import Memory
 from sim.engine.net import Network
 from sim.engine.orders import Orders
+from sim.engine.pace import Pace
 from sim.engine.process import Zygote
 from sim.engine.recording import Recordings
 from sim.engine.services import Services, embedded_broker
@@ -41,11 +45,11 @@ from sim.engine.summary import Summary, is_judged, judged, records_made, stored,
 from sim.engine.surroundings import Surroundings
 from sim.scenario import Scenario
 from sim.world import World
+from sim.world.overlay import Overlay
 
 SETTLE_STEP_MS = 15_000
 SETTLE_MAX_MS = 60 * 60_000
 RULES_S = 60.0
-_STEP_MS = 10_000  # as fast as possible, how often it is asked whether the run is over
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Run:
         policy: dict[str, int] | None = None,
         make_tag: Callable[[Device, World], TagCircuit] = TagCircuit,
         make_broker: Callable[[Path, int, list], Any] = embedded_broker,
+        hand: Hand | None = None,
     ) -> None:
         self.scenario = scenario
         self.folder = folder
@@ -79,7 +84,10 @@ class Run:
         self.world = scenario.world()
         self._make_tag = make_tag
         self._ended_ms = 0
-        self._faults = Faults(scenario.faults)
+        self._faults = Faults(scenario.faults, self._devices_of)
+        self.hand = hand
+        self._overlay = Overlay(self.world)
+        self.pace = Pace(options.speed)
         self.faults_done: list[str] = []
         self.orders = Orders(scenario.orders, scenario.start_utc_ms)
         self.began_at = 0.0  # time.monotonic() of virtual time 0, when it passes at the wall clock's pace
@@ -120,7 +128,8 @@ class Run:
             broker.tls = folder.use_tls()
         self.services = Services(folder.path, broker, self.options.console_port)
         broker.start()
-        folder.write_bridge_settings(broker.port, "records")
+        can_part = self._faults.part_the_bridge or self.hand is not None
+        folder.write_bridge_settings(self.services.broker_port_of_the_bridge(can_part), "records")
         self.services.start()
         self.engine = open_store(folder.store, read_only=True)
         self.memory = Memory()
@@ -175,26 +184,54 @@ class Run:
             self.memory.sample(self.pids())
             tick(self)
 
-        until_ms, speed = self.options.until_ms, self.options.speed
-        stepped = bool(speed) or is_over is not None
+        until_ms, hand = self.options.until_ms, self.hand
+        stepped = bool(self.options.speed) or is_over is not None or hand is not None
         self.began_at = time.monotonic()
+        self.pace.set(self.options.speed, 0)
         while True:
-            due_ms = until_ms
-            if stepped:
-                wall_ms = int((time.monotonic() - self.began_at) * 1000 * speed)
-                due_ms = min(until_ms, wall_ms if speed else self._ended_ms + _STEP_MS)
-            planned_ms = min((t for t in (self._faults.next_ms, self.orders.next_ms) if t is not None), default=None)
+            if hand is not None:
+                hand.take(self._ended_ms)
+            due_ms = min(until_ms, self.pace.due_ms(self._ended_ms)) if stepped else until_ms
+            planned = (self._faults.next_ms, self.orders.next_ms, None if hand is None else hand.next_ms)
+            planned_ms = min((t for t in planned if t is not None), default=None)
             if planned_ms is not None and planned_ms <= due_ms:
                 due_ms = planned_ms
             self.kernel.run_to(due_ms, on_tick)
             self._ended_ms = due_ms
-            self.faults_done += self._faults.apply(due_ms, self.services, self.network)
+            self.faults_done += self._faults.apply(due_ms, self.services, self.network, self.kernel)
             self.orders.apply(due_ms, self.folder.store, self.network, self.kernel)
+            for act in hand.due(due_ms) if hand is not None else ():
+                self._do(act)
             on_tick()
             if due_ms >= until_ms or (is_over is not None and is_over()):
                 return
-            if speed and due_ms != planned_ms:
+            if self.pace.is_paced and due_ms != planned_ms:
                 self.kernel.idle(0.1)
+
+    def _do(self, act: Act) -> None:
+        """What somebody does by hand: every device has lived up to the millisecond before it takes effect."""
+        assert self.services is not None and self.network is not None
+        if not is_worldly(act):
+            self.faults_done += self._faults.act(act, self.services, self.network, self.kernel)
+            return
+        do(act, self.world, self._overlay)
+        names = set(self._devices_of(act.wearer))
+        for household in self.kernel.households:
+            if any(device.name in names for device in household.devices):
+                for circuit in household.circuits.values():
+                    circuit.changed(act.at_ms)
+                household.forget()
+        with_network = [name for name in names if (name in self.world.home_units) == is_about_homes(act)]
+        if takes_the_network(act):
+            self.network.cut(with_network)
+        elif gives_the_network(act):
+            self.network.join(with_network, act.at_ms)
+
+    def _devices_of(self, wearer_id: str | None) -> list[str]:
+        """A wearer's devices by name; with None, all there are."""
+        wearers = self.world.wearers.values() if wearer_id is None else [self.world.wearers[wearer_id]]
+        tags = [wearer.tag for wearer in wearers]
+        return tags + list(dict.fromkeys(wearer.home_unit for wearer in wearers if wearer.home_unit))
 
     @property
     def now_ms(self) -> int:
@@ -213,6 +250,7 @@ class Run:
             services.watch()
             tick(self)
 
+        self._faults.lift(self._ended_ms, services, self.network, self.kernel)
         made_by = self.made()
         living = [device.device_id for device in self.kernel.devices if not device.is_broken]
         awaited = {device_id: made_by[device_id] for device_id in living}  # the others send no more

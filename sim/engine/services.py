@@ -15,6 +15,8 @@ from pathlib import Path
 from bridge.broker.nats import EmbeddedBroker
 from bridge.broker.process import BrokerError, BrokerProcess
 from sim.engine.leash import Leash
+from sim.engine.relay import Relay
+from sim.engine.stutter import Stutter
 
 _READY_S = 30.0
 _GIVE_UP_TRIES = 3
@@ -110,6 +112,8 @@ class Services:
     def __init__(self, folder: Path, broker: BrokerProcess, console_port: int | None) -> None:
         self.broker = broker
         self.down: set[str] = set()  # what a scenario has taken down
+        self._slow: dict[str, Stutter] = {}
+        self._relay: Relay | None = None
         self._broker_failures = 0
         self._leash = leash = Leash()
         self.bridge = Service(
@@ -127,6 +131,26 @@ class Services:
         self.bridge.start()
         if self.console is not None:
             self.console_url = str(self.console.start()["url"])
+
+    def broker_port_of_the_bridge(self, can_part: bool) -> int:
+        """Where the bridge finds the broker, which is running: at the broker itself, or at what can part the two."""
+        if not can_part:
+            return self.broker.port
+        self._relay = Relay(self.broker.port)
+        return self._relay.port
+
+    def part(self, parted: bool) -> None:
+        """Let nothing pass between broker and bridge, or all of it again."""
+        assert self._relay is not None, "nothing stands between broker and bridge"
+        self._relay.passes(not parted)
+
+    def slow(self, what: str, is_slow: bool) -> None:
+        """Hold "broker" or "bridge" up again and again, or no longer."""
+        if is_slow and what not in self._slow:
+            program = self.broker if what == "broker" else self.bridge
+            self._slow[what] = Stutter(lambda: program.pid if program.alive else None)
+        elif not is_slow and what in self._slow:
+            self._slow.pop(what).end()
 
     def watch(self) -> None:
         """Start again what has died, but for what was taken down; nobody waits for it here."""
@@ -166,10 +190,16 @@ class Services:
         return [pid for pid in (self.broker.pid, self.bridge.pid, console) if pid]
 
     def stop(self) -> None:
+        for what in tuple(self._slow):
+            self.slow(what, False)
+        if self._relay is not None:
+            self._relay.passes(True)
         if self.console is not None:
             self.console.stop()
         self.bridge.stop()
         self.broker.stop()
+        if self._relay is not None:
+            self._relay.close()
         self._leash.close()
 
 

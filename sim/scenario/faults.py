@@ -1,9 +1,9 @@
 """What fails, in virtual time: a scenario's faults at their times, those at random rates drawn from its seed."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from sim.scenario import models
 from sim.world import spec
@@ -83,6 +83,12 @@ def fault_of(f: models.Fault, begin_ms: int, end_ms: int) -> Fault:
         f.latency_ms or 0,
         f.between or "devices",
     )
+
+
+def act_of(kind: str, wearer_id: str | None, values: Mapping[str, Any], begin_ms: int, end_ms: int) -> Fault:
+    """A fault in between by its kind and values as a scenario has them, at times in virtual milliseconds."""
+    model = models.Fault.model_validate({**values, "kind": kind, "wearer": wearer_id, "from": "00:00", "until": "23:59"})
+    return fault_of(model, begin_ms, end_ms)
 
 
 def trouble_of(f: models.Fault, begin_ms: int, end_ms: int, circle: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> spec.Trouble:
