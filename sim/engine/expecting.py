@@ -1,7 +1,6 @@
 """What a scenario expects, held against what was found and when it came."""
 
 from array import array
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,11 @@ from sqlalchemy import Connection, Engine, select
 
 from bridge.store.schema import event, record
 from sim.engine import arrivals
-from sim.scenario import Expectation, Scenario
+from sim.scenario import Expectation, Fault, Scenario
 
 FOR_EVER_MS = 1 << 61
 _UNKNOWN = -1
+_IN_BETWEEN = ("broker_down", "bridge_down", "broker_slow", "bridge_slow", "network_partition")
 _LOOK_ON = 200  # records: by how many the order in which they were stored may differ from that in which they came
 
 
@@ -30,32 +30,48 @@ class Outcome:
 class Came:
     """When records were with the bridge, in virtual ms: as their last byte left, plus the network's latency of that moment.
 
-    While the scenario has the bridge down, as it came up again; what was on its way to a broker that then was down was sent
-    again. The bridge's own share, a commit and the rules, is not in it: on the virtual clock it takes no time.
+    What the scenario does in between counts: a bridge that is down or parted has them as it is back, one that is slow, or a slow
+    broker, so much later. What was on its way to a broker that then was down was sent again; what was written while the network
+    was parted came after that, unless it was sent again too. The bridge's own share, a commit and the rules, is not in it: on
+    the virtual clock it takes no time.
     """
 
     def __init__(self, folder: Path, scenario: Scenario) -> None:
         self._start_ms = scenario.start_utc_ms
-        self._broker_down = [(f.from_ms, f.until_ms) for f in scenario.faults if f.kind == "broker_down"]
-        self._bridge_down = [(f.from_ms, f.until_ms) for f in scenario.faults if f.kind == "bridge_down"]
+        self._faults = [fault for fault in scenario.faults if fault.kind in _IN_BETWEEN]
         self._by_device: dict[int, array[int]] = {}
+        doubtful: list[tuple[arrivals.Sent, int]] = []
         for sent in arrivals.read(folder):
-            self._note(sent)
+            if sent.latency_ms is not None:
+                self._note(sent, self._reaches_ms(sent.sent_ms + sent.latency_ms))
+            elif parted := self._during(sent.sent_ms, "network_partition", "devices"):
+                doubtful.append((sent, parted.until_ms))
+        for sent, came_ms in doubtful:
+            self._note(sent, came_ms, is_sure=False)
 
-    def _note(self, sent: arrivals.Sent) -> None:
-        if sent.latency_ms is None:
+    def _reaches_ms(self, at_ms: int) -> int | None:
+        """When what reaches the broker at a time is with the bridge. None: never, since the broker is not there."""
+        if self._during(at_ms, "broker_down"):
+            return None
+        for kind in ("broker_slow", "bridge_slow"):
+            if slow := self._during(at_ms, kind):
+                at_ms += slow.delay_ms
+        while gone := self._during(at_ms, "bridge_down") or self._during(at_ms, "network_partition", "bridge"):
+            at_ms = gone.until_ms
+        return at_ms
+
+    def _during(self, t_ms: int, kind: str, between: str = "devices") -> Fault | None:
+        return next((f for f in self._faults if f.kind == kind and f.between == between and f.from_ms <= t_ms < f.until_ms), None)
+
+    def _note(self, sent: arrivals.Sent, came_ms: int | None, is_sure: bool = True) -> None:
+        if came_ms is None:
             return
-        came_ms = sent.sent_ms + sent.latency_ms
-        if _within(came_ms, self._broker_down) is not None:
-            return
-        while (until_ms := _within(came_ms, self._bridge_down)) is not None:
-            came_ms = until_ms
         its = self._by_device.setdefault(sent.device_id, array("q"))
         end = sent.last + 1
         if len(its) < end:
             its.extend([_UNKNOWN] * (end - len(its)))
         for seq in range(sent.first, end):
-            if its[seq] == _UNKNOWN or came_ms < its[seq]:
+            if its[seq] == _UNKNOWN or (is_sure and came_ms < its[seq]):
                 its[seq] = came_ms
 
     def record_ms(self, device_id: int, seq: int) -> int | None:
@@ -161,8 +177,3 @@ def _clock(scenario: Scenario, t_ms: int) -> str:
     local, first = scenario.local_time(t_ms), scenario.local_time(0).date()
     days = (local.date() - first).days
     return f"{local:%H:%M:%S}" if not days else f"day {days + 1} {local:%H:%M:%S}"
-
-
-def _within(t_ms: int, periods: Iterable[tuple[int, int]]) -> int | None:
-    """The end of the period that a time lies in."""
-    return next((until for since, until in periods if since <= t_ms < until), None)

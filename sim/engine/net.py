@@ -369,7 +369,7 @@ class Network:
         latency_ms = self._one_way_ms(name, t_ms)
         through_ms = self._sent_ms(connection, t_ms, len(data))
         for packet in connection.up.feed(data):
-            self.on_sent(name, t_ms, latency_ms, packet)
+            self.on_sent(name, through_ms, latency_ms, packet)
             self._acknowledged(connection, packet)
             for key in awaited(packet):
                 due_ms = ch.NEVER if latency_ms is None else through_ms + 2 * latency_ms + self._late(key)

@@ -47,6 +47,8 @@ _STYLE: dict[Any, Any] = {
 }
 _WIDE_IN = 11.4  # 1140 px at the page's 100 px an inch
 _HOUR_MS = 3_600_000
+_HOURLY_MS = 21 * 24 * _HOUR_MS  # a longer run is counted by the day
+_TOLD_BINS = 30
 _TELLS = 0.01  # of a device's whole charge: what takes less is "other"
 _STATE_COLOURS = {
     "modem.idle": "#7fb8dd", "modem.connected": BLUE, "modem.transmitting": "#003f63", "modem.starting": "#3d8fc4",
@@ -69,7 +71,7 @@ def plots(story: Story) -> list[Plot]:
          "A model: currents from data sheets and our own judgement.", _energy),
         ("Data volume", "Bytes of each device's connections to the broker, MQTT and what is around it, TCP/IP not counted. Those "
          "of a home unit hold what it relays for its tags.", _data),
-        ("Fixes an hour", "Stored fixes of each tag, by the hour of their own time.", _fixes),
+        ("Fixes an hour", "Stored fixes of each tag by their own time: an hour, or a long run's days' mean.", _fixes),
         ("From the event to the store", "Share of records and findings that were with the bridge so long after their own time, "
          "in virtual time, the network's latency included. A record that waits for the next report counts with its waiting.",
          _latency),
@@ -179,17 +181,32 @@ def _data(story: Story) -> Figure | None:
 def _fixes(story: Story) -> Figure | None:
     if not any(wearer.fixes for wearer in story.wearers):
         return None
-    hours = max(1, math.ceil(story.ended_ms / _HOUR_MS))
-    with _figure(3.1) as (figure, (axis,)):
-        for wearer, look in zip(story.wearers, _looks(), strict=False):
-            counts = Counter(fix.t_ms // _HOUR_MS for fix in wearer.fixes)
-            axis.stairs(
-                [counts[hour] for hour in range(hours)], [h * _HOUR_MS for h in range(hours + 1)], label=wearer.id, **look
-            )
+    bin_ms = _HOUR_MS if story.ended_ms <= _HOURLY_MS else 24 * _HOUR_MS
+    bins = max(1, math.ceil(story.ended_ms / bin_ms))
+    rows = []
+    for wearer in story.wearers:
+        counts = Counter(fix.t_ms // bin_ms for fix in wearer.fixes)
+        rows.append([counts[i] * _HOUR_MS / bin_ms for i in range(bins)])
+    most = max(map(max, rows))
+    with _figure(1.2 + 0.32 * len(rows)) as (figure, (axis,)):
+        edges = [i * bin_ms for i in range(bins + 1)]
+        mesh = axis.pcolormesh(
+            edges, range(len(rows) + 1), rows, cmap="Blues", vmin=0, vmax=most * 1.15, edgecolors="#fff", lw=0.6
+        )
+        if bins <= _TOLD_BINS:
+            for y, row in enumerate(rows):
+                for x, count in enumerate(row):
+                    ink = "#fff" if count > most * 0.6 else INK
+                    if count:
+                        middle = (edges[x] + edges[x + 1]) / 2
+                        axis.annotate(f"{count:.0f}", (middle, y + 0.5), ha="center", va="center", fontsize=8.5, color=ink)
+        axis.set_yticks([i + 0.5 for i in range(len(rows))], [wearer.id for wearer in story.wearers])
+        axis.invert_yaxis()
+        axis.grid(visible=False)
         _local(axis, story)
-        axis.set_ylim(bottom=0)
-        axis.set_ylabel("fixes in the hour")
-        _legend(axis, len(story.wearers))
+        axis.set_xlim(0, max(story.ended_ms, edges[-1] if bins == 1 else 0))
+        label = "fixes an hour" if bin_ms == _HOUR_MS else "fixes an hour, mean of 24 h"
+        figure.colorbar(mesh, ax=axis, label=label, pad=0.01, aspect=12)
     return figure
 
 
@@ -246,7 +263,8 @@ def _battery(story: Story) -> Figure | None:
             for (name, levels), look in zip(curves, _looks(), strict=False):
                 label = names.get(name, name).partition(",")[0]
                 axis.plot([lv.t_ms for lv in levels], [lv.percent for lv in levels], label=label, **look)
-            axis.set_ylim(0, 104)
+            lowest = min((level.percent for _, levels in curves for level in levels), default=0)
+            axis.set_ylim(max(0, lowest // 10 * 10 - 10), 102)
             axis.set_ylabel("%")
             axis.set_title(kind)
             _legend(axis, len(curves))

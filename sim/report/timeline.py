@@ -17,6 +17,7 @@ TRAVELS = {"walk": GREEN, "bus": ORANGE, "car": RED, "bicycle": PINK, "cycle": P
 _LIGHT = (SKY, ORANGE)  # dark letters are read better on these
 _DISTANCE_H, _BATTERY_H = 96, 52
 _ROWS = 3  # of words beside findings
+_SHORT = 60.0
 _MINOR = 40  # of what asks nobody, so many marks are told apart by a pointer; more are drawn thinner
 
 
@@ -106,7 +107,8 @@ def _findings(lanes: _Lanes, wearer: WearerStory) -> None:
     for found in asking:
         x, came = lanes.x(found.t_ms), lanes.x(found.t_ms if found.came_ms is None else found.came_ms)
         words = found.text
-        wide = len(words) * _LETTER + 16
+        clear = came - x if came - x < _SHORT else 0.0  # the words stand behind a short line, on a long one
+        wide = len(words) * _LETTER + 16 + clear
         right = x + wide < WIDTH
         row = next((i for i in range(rows) if free[i] <= (x if right else x - wide)), None)
         place = row if row is not None else min(range(rows), key=lambda i: free[i])
@@ -115,9 +117,9 @@ def _findings(lanes: _Lanes, wearer: WearerStory) -> None:
         title = titled(_told(lanes, found))
         marks = tag("path", title, d=f"M{x:.1f} {y + 5:.1f}l-5 -9.5h10z", fill=RED)
         if came > x + 1:
-            marks += tag("line", x1=x, x2=came, y1=y - 5, y2=y - 5, stroke=RED, stroke_width=1.5)
+            marks += tag("line", x1=x, x2=came, y1=y - 4, y2=y - 4, stroke=RED, stroke_width=1.5)
         if row is not None:
-            at, anchor = (x + 8, "start") if right else (x - 8, "end")
+            at, anchor = (x + 8 + clear, "start") if right else (x - 8, "end")
             marks += text(words, at, y + 4, class_="found", text_anchor=anchor)
         lanes.add(marks)
     lanes.y += 15 * max(1, rows) + 3
@@ -150,15 +152,14 @@ def _done(lanes: _Lanes, wearer: WearerStory) -> None:
     if not wearer.happenings:
         return
     lanes.label("done", 13)
-    free = 0.0
-    for done in wearer.happenings:
-        x, y = lanes.x(done.t_ms), lanes.y + 6.5
+    xs = [lanes.x(done.t_ms) for done in wearer.happenings]
+    for done, x, following in zip(wearer.happenings, xs, [*xs[1:], WIDTH], strict=True):
+        y = lanes.y + 6.5
         title = titled(f"{done.text} ({done.device}): {lanes.clock(done.t_ms)}")
         lanes.add(tag("path", title, d=f"M{x:.1f} {y - 5.5:.1f}l5.5 5.5l-5.5 5.5l-5.5 -5.5z", fill=PINK, stroke="#8b3f6c"))
         wide = len(done.text) * _LETTER + 14
-        if x > free and x + wide < WIDTH:
+        if x + wide < following:
             lanes.add(text(done.text, x + 9, y + 4, class_="found"))
-            free = x + wide
     lanes.y += 13 + 6
 
 
