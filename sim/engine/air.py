@@ -90,6 +90,15 @@ class Air:
         """Whether its receiver is on at t_ms."""
         return self._radios[device.name].scan_until_ms > t_ms
 
+    def hears(self, device: Device, t_ms: int) -> bool:
+        """Whether it listens at t_ms while somebody in its reach is advertising."""
+        if not self.listens(device, t_ms):
+            return False
+        for radio, pair in self._peers[device.name]:
+            if pair.clear_until_ms <= t_ms and radio.segments and radio.segments[-1][1]:
+                return True
+        return False
+
     def forget(self) -> None:
         """Places changed otherwise than was foreseen: who reaches whom is asked anew."""
         for pairs in self._peers.values():

@@ -17,6 +17,7 @@ from sim.engine.net import Network
 from sim.engine.wire import Item
 from sim.silicon import _channels as ch
 
+_HEARING_MS = 300  # so far ahead is told what is heard: most of it will be taken back
 HORIZON_MS = 600_000  # of inputs at once, where the circuit gives as much: a receiver that prints gives much less
 
 
@@ -145,10 +146,14 @@ class Household:
         """How far it may run before somebody in radio range could say something that it hears; and until when nobody hears."""
         peers, clear_ms = self._air.coupled(device, from_ms)
         bound_ms = min(bound_ms, clear_ms)
+        if self._air.hears(device, from_ms):
+            bound_ms = min(bound_ms, from_ms + _HEARING_MS)
         for peer in peers:
             bound_ms = min(bound_ms, self._acts_ms(peer), self.circuits[peer.name].next_ms)
         for peer in peers:
             if self._air.listens(peer, from_ms):
+                if self._air.hears(peer, from_ms):
+                    bound_ms = min(bound_ms, from_ms + _HEARING_MS)
                 if not peer.running:
                     self._air.fill(peer, bound_ms)
                     bound_ms = min(bound_ms, self._acts_ms(peer))
