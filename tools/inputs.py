@@ -92,3 +92,14 @@ def check_target(option: str, target: Path | None) -> None:
         raise ConfigError(COMMAND_LINE, option, str(target), "the name of a file, not of a folder")
     if not target.absolute().parent.is_dir() or not os.access(target.absolute().parent, os.W_OK):
         raise ConfigError(COMMAND_LINE, option, str(target), "a file in a folder that exists and may be written to")
+
+
+def check_targets(targets: dict[str, Path | None]) -> None:
+    """Of several options; ConfigError also when two of them name one file."""
+    taken: dict[Path, str] = {}
+    for option, target in targets.items():
+        check_target(option, target)
+        if target is not None:
+            other = taken.setdefault(target.resolve(), option)
+            if other != option:
+                raise ConfigError(COMMAND_LINE, option, str(target), f"another file than that of {other}")

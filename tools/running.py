@@ -36,6 +36,8 @@ class Wish:
     headless: bool
     json_file: Path | None
     folder: Path | None
+    junit_file: Path | None = None
+    report_file: Path | None = None
 
 
 def run(wish: Wish, out: Console, err: Console) -> int:
@@ -79,17 +81,39 @@ def _live_and_finish(going: Run, wish: Wish, stop: Stop, url: str, out: Console,
         going.live(tick)
         summary = going.finish(tick)
         progress.now()
-    _conclude(summary, going.folder.path, wish, out, err)
+    _conclude(going, summary, wish, out, err)
     if not wish.headless:
         _stay(going, stop, url, out)
     return 0 if summary.is_good else 1
 
 
-def _conclude(summary: Summary, folder: Path, wish: Wish, out: Console, err: Console) -> None:
+def _conclude(going: Run, summary: Summary, wish: Wish, out: Console, err: Console) -> None:
+    folder = going.folder.path
     report.show(out, summary, folder)
     report.show_problems(err, summary)
     if wish.json_file is not None:
-        report.write_json(wish.json_file, summary, folder)
+        with _writing("--json", wish.json_file):
+            report.write_json(wish.json_file, summary, folder)
+    if wish.junit_file is not None:
+        from sim.report import junit
+
+        with _writing("--junit", wish.junit_file):
+            junit.write(wish.junit_file, summary)
+    if wish.report_file is not None:
+        from sim.report import gather, html  # late: matplotlib takes most of a second
+
+        story = gather.gather_run(going, summary)
+        with _writing("--report", wish.report_file):
+            html.write(wish.report_file, story)
+        out.print(f"report: {escape(report.shown(wish.report_file.absolute()))}", soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def _writing(option: str, target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(COMMAND_LINE, option, str(target), f"a file that can be written ({error.strerror})") from None
 
 
 def _stay(going: Run, stop: Stop, url: str, out: Console) -> None:

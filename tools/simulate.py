@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tools.failures import tells
-from tools.inputs import check_port, check_target, console_port, find_scenario, parse_speed, parse_until
+from tools.inputs import check_port, check_targets, console_port, find_scenario, parse_speed, parse_until
 from tools.options import BrokerPort, BrokerTls, ConsolePort
 from tools.rerun import Record, rerun, wanted_recordings
 
@@ -62,6 +62,21 @@ def run(
         Path | None,
         typer.Option("--json", metavar="FILE", help="Write the summary as JSON too.", rich_help_panel=_RESULTS),
     ] = None,
+    junit_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--junit", metavar="FILE", help="Write test results as JUnit's XML: a case an expectation.", rich_help_panel=_RESULTS
+        ),
+    ] = None,
+    report_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE.html",
+            help="Write a report: each wearer's timeline and map, what was found and when, figures. One page, no network.",
+            rich_help_panel=_RESULTS,
+        ),
+    ] = None,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -91,12 +106,14 @@ def run(
 
       homeward sim run scenarios/demo.yaml --headless --json day.json
 
+      homeward sim run my.yaml --headless --junit day.xml --report day.html
+
     [bold]Exit codes[/]
 
       0 done · 1 not good (it says why) · 2 something given is wrong ·
       130 Ctrl-C with --headless
     """
-    check_target("--json", json_file)
+    check_targets({"--json": json_file, "--junit": junit_file, "--report": report_file})
     path = find_scenario(scenario)
     check_port("--broker-port", broker_on)
     port = None if headless else console_port(console_on)
@@ -115,7 +132,7 @@ def run(
     if speed is None:
         speed = 0.0 if headless else WATCHED_SPEED
     options = Options(until or loaded.until_ms, speed, port, broker_on, tls=tls, record=recorded)
-    wish = Wish(loaded, options, headless, json_file, folder)
+    wish = Wish(loaded, options, headless, json_file, folder, junit_file, report_file)
     raise typer.Exit(run_wish(wish, Console(), Console(stderr=True)))
 
 
