@@ -207,8 +207,7 @@ class KeptFolder:
     def block(self, body: bytes) -> None:
         (length,) = struct.unpack_from("<H", body)
         name = body[2 : 2 + length].decode()
-        if Path(name).name != name:
-            raise RecordingError(f"it has a file of the name {name!r}")
+        _check(name)
         at = struct.unpack_from("<I", body, 2 + length)[0] * _BLOCK_BYTES
         data = body[6 + length :]
         content = self.files.setdefault(name, bytearray())
@@ -217,6 +216,8 @@ class KeptFolder:
 
     def life(self, life: Life) -> None:
         """What there was as a life began: files that were gone are forgotten."""
+        for name in life.files:
+            _check(name)
         self.files = {name: self.files.get(name, bytearray())[:size] for name, size in life.files.items()}
 
     def differences(self, folder: Path) -> list[str]:
@@ -243,6 +244,11 @@ class KeptFolder:
             fd = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(fd, "wb") as file:
                 file.write(content)
+
+
+def _check(name: str) -> None:
+    if name in ("", ".", "..") or "/" in name:
+        raise RecordingError(f"it has a file of the name {name!r}")
 
 
 def parse_life(body: bytes) -> Life:

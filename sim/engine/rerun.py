@@ -295,9 +295,11 @@ def _first_difference(recorded: Yield, own: Yield) -> tuple[int, str] | None:
 
 
 def _apart(then: Item, now: Item) -> str:
+    if now.t_ms < then.t_ms:
+        return f"it now {tell(now)}; then it came to do something at {moment(then.t_ms)} only: it {tell(then)}"
+    if then.t_ms < now.t_ms:
+        return f"then it {tell(then)}; now it comes to do something at {moment(now.t_ms)} only: it {tell(now)}"
     words = f"then it {tell(then)}, and now it {tell(now)}"
-    if then.t_ms != now.t_ms:
-        words += f", at {moment(then.t_ms)} and {moment(now.t_ms)}"
     if then.channel == now.channel and len(then.payload) == len(now.payload) and then.payload != now.payload:
         at = next(i for i, (old, new) in enumerate(zip(then.payload, now.payload, strict=True)) if old != new)
         words += f"; its bytes differ from number {at} on"
