@@ -25,7 +25,6 @@ Carried in one BLE advertisement as manufacturer-specific data of 28 bytes. No f
 
 import struct
 
-from .message import NONCE
 from .port import const
 from .seal import Ccm, copy_bytes
 
@@ -83,7 +82,11 @@ def counter_of(frame):
 
 def pack_beacon(frame, flags, battery, pending_slots, utc_s=0, echo=0):
     """Write the body of a BEACON into a frame. `utc_s`: seconds since 1970, 0 while they are not known."""
-    struct.pack_into("<BBHIHB", frame, BODY, flags, battery, pending_slots, utc_s, echo & 0xFFFF, echo >> 16)
+    frame[BODY] = flags
+    frame[BODY + 1] = battery
+    frame[BODY + 2] = pending_slots & 0xFF
+    frame[BODY + 3] = pending_slots >> 8
+    _pack_number_and_echo(frame, utc_s, echo)
 
 
 def parse_beacon(frame):
@@ -98,7 +101,18 @@ def beacon_time(frame):
 
 def pack_status(frame, slot, flags, battery, mode, last_seq, echo=0):
     """Write the body of a STATUS into a frame."""
-    struct.pack_into("<BBBBIHB", frame, BODY, slot, flags, battery, mode, last_seq, echo & 0xFFFF, echo >> 16)
+    frame[BODY] = slot
+    frame[BODY + 1] = flags
+    frame[BODY + 2] = battery
+    frame[BODY + 3] = mode
+    _pack_number_and_echo(frame, last_seq, echo)
+
+
+def _pack_number_and_echo(frame, number, echo):
+    struct.pack_into("<I", frame, BODY + 4, number)
+    frame[BODY + 8] = echo & 0xFF
+    frame[BODY + 9] = echo >> 8 & 0xFF
+    frame[BODY + 10] = echo >> 16
 
 
 def parse_status(frame):
@@ -150,20 +164,25 @@ class FrameSealer:
         self._ccm = ccm or Ccm(rf_key)
         self._counter = counter
         self._sender = sender
-        self._nonce = _new_nonce()
+        self._block = _new_counter_block()
         self._first = 0  # the counters given out in this life
         self._last = 0
 
     def seal(self, frame, kind):
         """Complete the frame of 24 bytes whose body stands in it. False when there is no counter to be had."""
+        if len(frame) != SIZE:
+            raise ValueError("frame of %d bytes" % len(frame))
         counter = self._counter.next()
         if not counter:
             return False
         self._last = counter
         self._first = self._first or counter
-        struct.pack_into("<BII", frame, 0, VERSION << 4 | kind, self._sender, counter)
-        copy_bytes(self._nonce, 0, frame, 1, 8)
-        self._ccm.encrypt(self._nonce, frame, MIC, frame, MIC, 0, MIC_SIZE)
+        frame[0] = VERSION << 4 | kind
+        struct.pack_into("<I", frame, 1, self._sender)
+        struct.pack_into("<I", frame, 5, counter)
+        copy_bytes(self._block, 1, frame, 1, 8)
+        mac = self._ccm.mac(self._block, frame, MIC)
+        copy_bytes(frame, MIC, mac, 0, MIC_SIZE)
         return True
 
     def has_said(self, echo):
@@ -181,7 +200,7 @@ class FrameOpener:
     def __init__(self, rf_key, own=0):
         self.ccm = Ccm(rf_key)
         self._own = own
-        self._nonce = _new_nonce()
+        self._block = _new_counter_block()
         self._last = {}
         self.refused = 0
         self.replayed = 0
@@ -203,9 +222,8 @@ class FrameOpener:
         if len(frame) != SIZE or frame[0] >> 4 != VERSION or not BEACON <= kind_of(frame) <= ACK:
             self.refused += 1
             return REFUSED
-        copy_bytes(self._nonce, 0, frame, 1, 8)
         sender = sender_of(frame)
-        if sender == self._own or not self.ccm.decrypt(self._nonce, frame, MIC, frame, MIC, 0, MIC_SIZE):
+        if sender == self._own or not self._is_authentic(frame):
             self.refused += 1
             return REFUSED
         counter = counter_of(frame)
@@ -221,17 +239,29 @@ class FrameOpener:
         self.replayed += 1
         return REPLAYED
 
+    def _is_authentic(self, frame):
+        # In constant time.
+        copy_bytes(self._block, 1, frame, 1, 8)
+        mac = self.ccm.mac(self._block, frame, MIC)
+        difference = 0
+        for i in range(MIC_SIZE):
+            difference |= mac[i] ^ frame[MIC + i]
+        return not difference
 
-def _new_nonce():
-    nonce = bytearray(NONCE)
-    nonce[8] = 82  # "RF"
-    nonce[9] = 70
-    return nonce
+
+def _new_counter_block():
+    # CCM's A0: 1, the nonce, 0, 0.
+    block = bytearray(16)
+    block[0] = 1
+    block[9] = 82  # "RF"
+    block[10] = 70
+    return block
 
 
 def to_advertisement(frame, out=None):
     """The advertising data that carries a frame, in `out` (28 bytes) if given."""
-    out = out or bytearray(ADVERTISEMENT_SIZE)
+    if out is None:
+        out = bytearray(ADVERTISEMENT_SIZE)
     out[0] = ADVERTISEMENT_SIZE - 1
     out[1] = _AD_MANUFACTURER
     out[2] = COMPANY_FOR_TESTS & 0xFF

@@ -70,31 +70,33 @@ class Radio:
             if rssi is None:
                 return authentic
             result = self.opener.open(frame)
-            if result != FRESH and result != DUPLICATE and result != UNPROVEN:
-                continue
-            sender = sender_of(frame)
-            kind = kind_of(frame)
-            slot = self._slot if kind == BEACON else frame[BODY + 1 if kind >= FRAGMENT else BODY] & 0x0F
-            if not self._is_ours(sender, slot):
-                self.foreign += 1
-                continue
-            if result != DUPLICATE and kind < FRAGMENT:
-                self.echo = echo_for(frame, slot)
-            if result == UNPROVEN:
-                self.asks = True
-                if kind >= FRAGMENT or echo_of(frame) & 0x0F != slot or not self._sealer.has_said(echo_of(frame)):
-                    continue
-                self.asks = False
-                self.opener.hear_after(sender, counter_of(frame))
-                result = FRESH
-            authentic += 1
+            if (result == FRESH or result == DUPLICATE or result == UNPROVEN) and self._take(frame, result, rssi):
+                authentic += 1
+
+    def _take(self, frame, result, rssi):
+        # Whether it may be acted on.
+        sender = sender_of(frame)
+        kind = kind_of(frame)
+        slot = self._slot if kind == BEACON else frame[BODY + 1 if kind >= FRAGMENT else BODY] & 0x0F
+        if not self._is_ours(sender, slot):
+            self.foreign += 1
+            return False
+        if result != DUPLICATE and kind < FRAGMENT:
+            self.echo = echo_for(frame, slot)
+        if result == UNPROVEN:
+            self.asks = True
+            if kind >= FRAGMENT or echo_of(frame) & 0x0F != slot or not self._sealer.has_said(echo_of(frame)):
+                return False
+            self.asks = False
+            self.opener.hear_after(sender, counter_of(frame))
+            result = FRESH
+        if result == FRESH and kind >= FRAGMENT:
             if kind == FRAGMENT:
-                if result == FRESH:
-                    self._fragment(sender, frame)
-            elif kind == ACK:
-                if result == FRESH:
-                    self.sender.on_ack(frame, ticks_ms())
-            self._on_frame(kind, sender, frame, rssi, result == FRESH)
+                self._fragment(sender, frame)
+            else:
+                self.sender.on_ack(frame, ticks_ms())
+        self._on_frame(kind, sender, frame, rssi, result == FRESH)
+        return True
 
     def _fragment(self, sender, frame):
         whole = self._reassembler.feed(sender, frame, ticks_ms())

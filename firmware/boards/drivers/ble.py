@@ -8,6 +8,7 @@ import bluetooth
 
 from ...core.frame import SIZE, find_frame
 from ...core.port import const
+from ...core.seal import copy_bytes
 from ...core.wake import Alarm
 
 _IRQ_SCAN_RESULT = 5
@@ -21,13 +22,16 @@ _SLOT = SIZE + 1  # RSSI as a biased byte, then the frame
 
 
 class Ble:
-    """`pop(buf)` gives the RSSI in dBm of the next frame heard, or None; `heard` is set when there is one."""
+    """`pop(buf)` gives the RSSI in dBm of the next frame heard, or None; `heard` is set when there is one. Without `repeats`
+    a frame that is the same as the one before it is heard once: each is advertised three times and more."""
 
-    def __init__(self, places=_RING):
+    def __init__(self, places=_RING, repeats=True):
         self._ble = bluetooth.BLE()
         self._ble.active(True)
         self._ble.irq(self._irq)
-        self._ring = [bytearray(_SLOT) for _ in range(places)]
+        self._places = places
+        self._ring = bytearray(places * _SLOT)
+        self._newest = None if repeats else memoryview(bytearray(SIZE))
         self._put = 0
         self._get = 0
         self.dropped = 0
@@ -64,23 +68,26 @@ class Ble:
     def pop(self, buf):
         if self._get == self._put:
             return None
-        slot = self._ring[self._get % len(self._ring)]
-        buf[:] = memoryview(slot)[1:]
-        rssi = slot[0] - 128
+        at = self._get % self._places * _SLOT
+        copy_bytes(buf, 0, self._ring, at + 1, SIZE)
         self._get += 1
-        return rssi
+        return self._ring[at] - 128
 
     def _irq(self, event, data):
         if event == _IRQ_SCAN_RESULT:
             frame = find_frame(data[4])
             if frame is None:
                 return
-            if self._put - self._get >= len(self._ring):
+            if self._put - self._get >= self._places:
                 self.dropped += 1
                 return
-            slot = self._ring[self._put % len(self._ring)]
-            slot[0] = max(0, min(255, data[3] + 128))
-            slot[1:] = frame
+            if self._newest is not None:
+                if frame == self._newest:
+                    return
+                self._newest[:] = frame
+            at = self._put % self._places * _SLOT
+            self._ring[at] = max(0, min(255, data[3] + 128))
+            copy_bytes(self._ring, at + 1, frame, 0, SIZE)
             self._put += 1
             self.heard.set()
         elif event == _IRQ_SCAN_DONE:

@@ -20,7 +20,7 @@ class Unit:
         self.name = name
         self.store = store
         self.reset_cause = machine.reset_cause()
-        self.ble = Ble(_RING)
+        self.ble = Ble(_RING, False)
         self.battery = Battery(*battery)
         self.tilts = 0  # changes of the tilt switch, modulo 65536
         self._mains = mains

@@ -150,6 +150,23 @@ def test_garbage_is_refused_and_never_raises(garbage: bytes, claimed: int):
     assert ccm.open(bytearray(garbage), claimed) == seal.REFUSED
 
 
+@given(keys, st.binary(min_size=13, max_size=13), st.lists(st.binary(min_size=1, max_size=30), min_size=1, max_size=4))
+def test_a_mac_is_the_tag_of_associated_data_alone(key: bytes, nonce: bytes, texts: list[bytes]):
+    ccm = seal.Ccm(key)
+    for aad in texts:  # with messages between them: all share one CBC chain
+        mac = bytes(ccm.mac(b"\1" + nonce + bytes(2), aad, len(aad))[:4])
+        assert mac == AESCCM(key, tag_length=4).encrypt(nonce, b"", aad)
+        assert sealed(ccm, b"a header 12b", aad) == sealed_by_oracle(key, b"a header 12b", aad)
+
+
+@pytest.mark.parametrize("counter, n", [(15, 20), (17, 20), (16, 31), (16, 0)])
+def test_a_mac_of_too_much_is_refused(counter: int, n: int):
+    with pytest.raises(ValueError, match="CCM"):
+        seal.Ccm(bytes(16)).mac(bytes(counter), bytes(40), n)
+    with pytest.raises(ValueError, match="aad 20 of 19"):
+        seal.Ccm(bytes(16)).mac(bytes(16), bytes(19), 20)
+
+
 def test_a_key_of_the_wrong_length_is_named():
     with pytest.raises(ValueError, match="15 bytes, expected 16"):
         seal.Ccm(bytes(15))
