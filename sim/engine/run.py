@@ -43,7 +43,7 @@ from sim.engine.recording import Recordings
 from sim.engine.services import Services, embedded_broker
 from sim.engine.summary import Summary, is_judged, judged, records_made, stored, stored_figures
 from sim.engine.surroundings import Surroundings
-from sim.scenario import Scenario
+from sim.scenario import Fault, Scenario
 from sim.world import World
 from sim.world.overlay import Overlay
 
@@ -159,7 +159,7 @@ class Run:
                 device = self._boot(unit, path, "firmware.hmu")
                 members.append((device, UnitCircuit(device, world)))
         for members in households.values():
-            air = Air(world.seed, surroundings.apart_until_ms, surroundings.rssi_dbm)
+            air = Air(world.seed, surroundings.apart_until_ms, surroundings.rssi_dbm, world.bystanders)
             air.join([device for device, _ in members], lambda device: device.name in world.home_units)
             circuits = {device.name: circuit for device, circuit in members}
             self.kernel.add(Household([device for device, _ in members], circuits, air, self.network))
@@ -236,6 +236,20 @@ class Run:
     @property
     def now_ms(self) -> int:
         return self.kernel.time_ms
+
+    @property
+    def lived_ms(self) -> int:
+        """Up to where every device has lived, and where what is done next may take effect."""
+        return self._ended_ms
+
+    @property
+    def faults_going_on(self) -> list[Fault]:
+        """Of programs and networks, at this moment."""
+        return self._faults.going_on
+
+    def holds(self, wearer_id: str) -> bool:
+        """Whether the wearer has been put somewhere by hand, and not let go."""
+        return wearer_id in self._overlay.held
 
     def made(self) -> dict[int, int]:
         """How many records each device has made, by its flash."""

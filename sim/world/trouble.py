@@ -47,6 +47,10 @@ class Troubles:
             for each in self._by_kind.get(kind, ())
         ]
 
+    def is_on(self, kind: str, wearer_id: str | None, t_ms: int) -> bool:
+        """Whether there is one for just this wearer (None: one that is everyone's)."""
+        return any(t.wearer_id == wearer_id and t.from_ms <= t_ms < t.until_ms for t in self._by_kind.get(kind, ()))
+
     def now(self, kind: str, wearer_id: str, t_ms: int) -> Trouble | None:
         """The trouble of a kind that this wearer has at a time."""
         for trouble in self._by_kind.get(kind, ()):
