@@ -6,11 +6,12 @@ coupled until then, and run independently.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from sim.engine.device import Device
 from sim.silicon import _channels as ch
+from sim.world.bystanders import Heard
 from sim.world.hashing import stream, uniform
 
 _STOP = 0xFFFFFFFF
@@ -18,6 +19,7 @@ _RECHECK_MS = 5_000
 _FLIGHT_MS = 1  # end of an advertisement to the interrupt that reports it
 
 Rssi = Callable[[str, str, int], float | None]  # (sender, hearer, t_ms) -> dBm, None when not heard
+Bystanders = Callable[[str, int, int], Iterable[Heard]]  # (hearer, from ms, until ms)
 ApartUntil = Callable[[str, str, int], int]  # (one, other, t_ms) -> when they may reach each other at the soonest, ms
 
 
@@ -31,6 +33,7 @@ class _Radio:
     scan_until_ms: int = -1
     interval_ms: int = 0
     window_ms: int = 0
+    others_ms: int = 0  # up to when it has been told what it hears of bystanders
 
 
 class _Pair:
@@ -42,9 +45,16 @@ class _Pair:
         self.filled_ms: dict[str, int] = {}
 
 
+def _nobody(device: str, from_ms: int, until_ms: int) -> Iterable[Heard]:
+    return ()
+
+
 class Air:
-    def __init__(self, seed: int, apart_until: ApartUntil, rssi: Rssi) -> None:
+    """`bystanders`: what arrives at a device in [from, until) of other people's radios, if it listens."""
+
+    def __init__(self, seed: int, apart_until: ApartUntil, rssi: Rssi, bystanders: Bystanders = _nobody) -> None:
         self._seed = seed
+        self._bystanders = bystanders
         self._apart_until = apart_until
         self._rssi = rssi
         self._radios: dict[str, _Radio] = {}
@@ -140,6 +150,7 @@ class Air:
         radio.scan_until_ms = t_ms + duration_ms if duration_ms else ch.NEVER
         radio.interval_ms = max(1, interval_us // 1000)
         radio.window_ms = max(1, window_us // 1000)
+        radio.others_ms = t_ms
         for _, pair in self._peers[device.name]:
             pair.filled_ms[device.name] = t_ms
 
@@ -186,6 +197,13 @@ class Air:
             if start >= radio.scan_until_ms:
                 continue
             self._hear(radio, sender, start, min(upto_ms, radio.scan_until_ms))
+        start, end = radio.others_ms, min(upto_ms, radio.scan_until_ms)
+        if start < end:
+            radio.others_ms = end
+            for heard in self._bystanders(device.name, start + 1, end + 1):
+                if (heard.t_ms - radio.scan_from_ms) % radio.interval_ms < radio.window_ms:
+                    level = bytes([max(-127, min(20, heard.rssi_dbm)) & 0xFF])
+                    device.push(heard.t_ms, ch.BLE_HEARD, 0, heard.address + level + heard.data)
 
     def _hear(self, hearer: _Radio, sender: _Radio, start_ms: int, end_ms: int) -> None:
         """Advertisements whose report falls into (start, end]."""

@@ -1,9 +1,12 @@
-"""The mobile network over the town: where there is coverage, how long a packet takes, how long a modem needs to register.
+"""The mobile network over the town: where there is coverage, how good it is, how long a packet takes and a registration.
 
-One-way latency 40-120 ms and registration 2-8 s are usual figures of LTE Cat 1 modems; signal falls by about 12 dB indoors.
+One-way latency 40-120 ms and registration 2-8 s are usual figures of LTE Cat 1 modems; signal falls by about 12 dB indoors
+(ITU-R P.2109, traditional buildings); the level of a cell of about 100 m, -94 to -82 dBm, and what a modem needs, -112 dBm, are
+our judgement. A scenario's areas (`spec.CoverageHole`) have no network, a slow one, or one that swallows what is sent.
 """
 
 import math
+from typing import NamedTuple
 
 from .hashing import bits, stream, uniform
 from .plane import distance_m
@@ -11,6 +14,15 @@ from .spec import CoverageHole
 
 LATENCY_MS, REGISTRATION_MS = (40, 120), (2_000, 8_000)
 _NEEDED_DBM = -112.0
+
+
+class Quality(NamedTuple):
+    """`kbit_s`: at most so much (0: any); `latency_ms`: so much more, one way; `swallows`: what is sent arrives nowhere, and
+    nobody is told."""
+
+    kbit_s: float = 0.0
+    latency_ms: int = 0
+    swallows: bool = False
 
 
 class Cellular:
@@ -22,13 +34,31 @@ class Cellular:
 
     def signal_dbm(self, lat: float, lon: float, indoors: bool, t_ms: int) -> float | None:
         """Reference signal power, or None without coverage (in a hole at that time)."""
-        for hole in self._holes:
-            open_now = hole.from_ms <= t_ms and (hole.until_ms is None or t_ms < hole.until_ms)
-            if open_now and distance_m(lat, lon, hole.lat, hole.lon) <= hole.radius_m:
+        for hole in self._here(lat, lon, t_ms):
+            if hole.quality == "none":
                 return None
         cell = math.floor(lat * 1000) << 20 ^ math.floor(lon * 1000)
         level = uniform(self._shade, cell, -94.0, -82.0) - (12.0 if indoors else 0.0)
         return level if level >= _NEEDED_DBM else None
+
+    def _here(self, lat: float, lon: float, t_ms: int) -> list[CoverageHole]:
+        return [
+            hole
+            for hole in self._holes
+            if hole.from_ms <= t_ms
+            and (hole.until_ms is None or t_ms < hole.until_ms)
+            and distance_m(lat, lon, hole.lat, hole.lon) <= hole.radius_m
+        ]
+
+    def quality(self, lat: float, lon: float, t_ms: int) -> Quality:
+        """Of the bad areas that lie over one another the worst of each."""
+        kbit_s, latency_ms, swallows = 0.0, 0, False
+        for hole in self._here(lat, lon, t_ms) if self._holes else ():
+            if hole.kbit_s:
+                kbit_s = min(kbit_s, hole.kbit_s) if kbit_s else hole.kbit_s
+            latency_ms = max(latency_ms, hole.latency_ms)
+            swallows = swallows or hole.quality == "half_open"
+        return Quality(kbit_s, latency_ms, swallows)
 
     def in_coverage(self, lat: float, lon: float, indoors: bool, t_ms: int) -> bool:
         return self.signal_dbm(lat, lon, indoors, t_ms) is not None

@@ -3,11 +3,14 @@
 Times `t_ms` are integer milliseconds since the scenario's start unless a name says utc. Nothing here changes by being asked.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from . import radio
-from .cellular import Cellular
+from .bystanders import Bystanders, Heard, busy
+from .cellular import Cellular, Quality
 from .gnss import Receiver
 from .hashing import Noise, stream
 from .mapped import build_mapped
@@ -53,6 +56,8 @@ class World:
         self.cellular = Cellular(spec.seed, spec.coverage_holes)
         self.troubles = Troubles(spec.troubles)
         self._sky = Sky(spec.seed)
+        self._bystanders = Bystanders(spec.seed, spec.radio)
+        self._turns = {w.tag: Noise(stream(spec.seed, "turns", w.tag), 20_000) for w in self.wearers.values()}
         self._rooms = {w.tag: Noise(stream(spec.seed, "rooms", w.tag), 900_000) for w in self.wearers.values()}
         self._by_tag = {w.tag: w for w in self.wearers.values()}
         self.home_units: dict[str, HomeUnit] = {}
@@ -141,6 +146,8 @@ class World:
         if truth.indoors and truth.place is not None:
             north, east = self._rooms[tag].at(t_ms)
             lat, lon = lat + north * _ROOM_LAT, lon + east * _ROOM_LON
+        if self.spec.radio.turning_db:
+            tx_power_dbm += self._turned_db(truth, unit, self._turns[tag].at(t_ms)[0])
         return radio.rssi_dbm(
             tx_power_dbm,
             lat,
@@ -154,3 +161,24 @@ class World:
             self.seed,
             f"{tag}~{home_unit}",
         )
+
+    def _turned_db(self, truth: Truth, unit: HomeUnit, turn: float) -> float:
+        """What the wearer's body gives or takes beyond its mean: most when the legs are between tag and home unit. Who walks
+        faces where they go; who stays turns about (`turn`: normal)."""
+        ways = math.atan2((unit.lon - truth.lon) * 70_000.0, (unit.lat - truth.lat) * 111_195.0)
+        facing = math.radians(truth.course_deg) if truth.speed_mps else 2.0 * turn
+        return self.spec.radio.turning_db * math.cos(ways - facing)
+
+    def bystanders(self, device: str, from_ms: int, until_ms: int) -> Iterator[Heard]:
+        """Advertisements of other people's devices that arrive at a tag or a home unit in [from_ms, until_ms), if it listens."""
+        unit = self.home_units.get(device)
+        if unit is not None:
+            home = self.truth(unit.wearer_id, 0)._replace(indoors=unit.indoors, mode="still", canyon=0.0)
+            return self._bystanders.heard(device, lambda t_ms: busy(home), from_ms, until_ms)
+        wearer = self._by_tag[device]
+        return self._bystanders.heard(device, lambda t_ms: busy(wearer.truth(t_ms)), from_ms, until_ms)
+
+    def network(self, tag: str, t_ms: int) -> Quality:
+        """How good the mobile network is where the tag is; `has_coverage` says whether there is one at all."""
+        truth = self._by_tag[tag].truth(t_ms)
+        return self.cellular.quality(truth.lat, truth.lon, t_ms)
