@@ -6,7 +6,7 @@ yet is taken away again when the start fails.
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from rich.markup import escape
 
 from bridge.errors import ConfigError
 from bridge.store import queries
+from sim.control.acts import Act
+from sim.control.hand import Hand
 from sim.engine.folder import RunFolder, new_run_folder
 from sim.engine.run import Options, Run
 from sim.engine.summary import Summary
@@ -25,6 +27,9 @@ from tools.failures import INTERRUPTED
 from tools.inputs import COMMAND_LINE
 from tools.progress import Display, LiveView, Looker, PlainLines, Progress
 from tools.stopping import Stop, Stopped
+
+
+Look = Callable[[bool], None]  # of the control page: whether the scenario is over
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class Wish:
     folder: Path | None
     junit_file: Path | None = None
     report_file: Path | None = None
+    acts: Sequence[Act] | None = None  # None: nothing but what somebody does at the control page
 
 
 def run(wish: Wish, out: Console, err: Console) -> int:
@@ -55,34 +61,54 @@ def _run(wish: Wish, stop: Stop, out: Console, err: Console) -> int:
     with ExitStack() as stack:
         with _gone_on_failure(wish.folder, wish.scenario.name) as folder:
             out.print(f"starting [bold]{escape(wish.scenario.name)}[/] in {escape(report.shown(folder.path))}", highlight=False)
-            going = stack.enter_context(Run(wish.scenario, folder, wish.options))
+            in_hand = wish.acts is not None or not wish.headless
+            hand = Hand(wish.scenario, folder.path, wish.acts or ()) if in_hand else None
+            going = stack.enter_context(Run(wish.scenario, folder, wish.options, hand=hand))
             stack.callback(stop.ending)  # called first: from then on nothing disturbs the end
             stop.check()
         url = going.services.console_url if going.services else ""
         if url:
             # A line of its own, for who looks for it in a log; and whole, for who clicks on it.
             out.print(f"console: [bold cyan]{escape(url)}[/]", soft_wrap=True, highlight=False)
+        look: Look = lambda is_over: None  # noqa: E731
+        if hand is not None and not wish.headless:
+            look = _serve_control(going, hand, stack, out)
         try:
-            return _live_and_finish(going, wish, stop, url, out, err)
+            return _live_and_finish(going, wish, stop, url, look, out, err)
         except Stopped:
             out.print(_ended_early(going), soft_wrap=True, highlight=False)
             return INTERRUPTED if wish.headless else 0
 
 
-def _live_and_finish(going: Run, wish: Wish, stop: Stop, url: str, out: Console, err: Console) -> int:
+def _serve_control(going: Run, hand: Hand, stack: ExitStack, out: Console) -> Look:
+    from sim.control.desk import Desk
+    from sim.control.server import ControlServer  # late: nobody needs it without a console
+
+    desk = Desk(hand)
+    server = ControlServer(desk, going.folder.path)
+    stack.callback(server.close)
+    out.print(f"control: [bold cyan]{escape(server.url)}[/]", soft_wrap=True, highlight=False)
+    return lambda is_over: desk.look(going, is_over)
+
+
+def _live_and_finish(going: Run, wish: Wish, stop: Stop, url: str, look: Look, out: Console, err: Console) -> int:
     display: Display = LiveView(out, wish.scenario.name, url) if out.is_terminal else PlainLines(out)
     progress = Progress(Looker(going), display)
 
     def tick(_: Run) -> None:
         stop.check()
         progress.tick()
+        look(is_over)
 
+    is_over = False
     with display:
         going.live(tick)
+        is_over = True
         summary = going.finish(tick)
         progress.now()
     _conclude(going, summary, wish, out, err)
     if not wish.headless:
+        look(True)
         _stay(going, stop, url, out)
     return 0 if summary.is_good else 1
 

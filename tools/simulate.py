@@ -49,6 +49,15 @@ def run(
         int | None,
         typer.Option(min=0, show_default="as the scenario says", help="Another day of the same people.", rich_help_panel=_PACE),
     ] = None,
+    acts_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--acts",
+            metavar="FILE",
+            help="Do again what was done by hand to an earlier run: acts.yaml of its folder. The records are the same.",
+            rich_help_panel=_PACE,
+        ),
+    ] = None,
     headless: Annotated[
         bool,
         typer.Option(
@@ -95,8 +104,10 @@ def run(
     """Run a scenario: watch it on a map, or let it pass unattended.
 
     Starts a broker, the bridge, the console and a MicroPython process for
-    each tag and home unit, and prints the console's address. Ctrl-C ends all
-    of it. At the scenario's end the console stays up until then.
+    each tag and home unit, and prints the console's address, and that of the
+    control page, on which wearers are moved, straps cut, programs killed.
+    Ctrl-C ends all of it. At the scenario's end the console stays up until
+    then.
 
     [bold]Examples[/]
 
@@ -120,6 +131,7 @@ def run(
 
     from rich.console import Console
 
+    from sim.control.acts import load_acts
     from sim.engine.run import Options
     from sim.scenario import load
     from tools.running import Wish
@@ -132,7 +144,8 @@ def run(
     if speed is None:
         speed = 0.0 if headless else WATCHED_SPEED
     options = Options(until or loaded.until_ms, speed, port, broker_on, tls=tls, record=recorded)
-    wish = Wish(loaded, options, headless, json_file, folder, junit_file, report_file)
+    acts = None if acts_file is None else load_acts(acts_file, loaded)
+    wish = Wish(loaded, options, headless, json_file, folder, junit_file, report_file, acts)
     raise typer.Exit(run_wish(wish, Console(), Console(stderr=True)))
 
 
