@@ -9,6 +9,7 @@ help:
 	@echo 'make demo       four simulated wearers on a map   (ARGS="--speed max --until 24h --headless --json day.json")'
 	@echo 'make test       all tests but the slow ones       (PYTEST_ARGS="-k zone")'
 	@echo 'make test-slow  the slow ones'
+	@echo 'make suite      what the field asks, measured over 20 seeds each: a table, and suite.json'
 	@echo 'make lint       ruff, pyright (host and firmware), import-linter'
 	@echo 'make bench      what it can do: a table, and bench.json'
 	@echo 'make install    the set-up alone: .venv'
@@ -29,6 +30,9 @@ test: .venv/.installed
 test-slow: .venv/.installed
 	$(BIN)/pytest -n 2 --dist loadfile -m slow --durations=12 $(PYTEST_ARGS)
 
+suite: .venv/.installed
+	$(BIN)/homeward sim suite --json suite.json
+
 lint: .venv/.installed build/typings/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,7 +50,7 @@ bench: .venv/.installed
 	$(BIN)/homeward bench
 
 clean:
-	rm -rf .venv build .pytest_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache homeward.egg-info bench.json
+	rm -rf .venv build .pytest_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache homeward.egg-info bench.json suite.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install demo test test-slow lint bench clean
+.PHONY: help install demo test test-slow suite lint bench clean

@@ -9,6 +9,7 @@ from tools.failures import tells
 from tools.inputs import check_port, check_targets, console_port, find_scenario, parse_speed, parse_until
 from tools.options import BrokerPort, BrokerTls, ConsolePort
 from tools.rerun import Record, rerun, wanted_recordings
+from tools.suite import suite
 
 WATCHED_SPEED = 60.0
 
@@ -19,6 +20,7 @@ _PACE = "Pace"
 _RESULTS = "Results"
 
 app.command("rerun")(rerun)
+app.command("suite")(suite)
 
 
 @app.command("run")

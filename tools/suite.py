@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tools.failures import INTERRUPTED, WRONG, say, tells
-from tools.inputs import check_target
+from tools.inputs import COMMAND_LINE, check_target
 
 _WHICH = "Which"
 _RESULTS = "Results"
@@ -66,14 +66,14 @@ def suite(
         names = [name.strip() for name in only.split(",") if name.strip()]
         for name in names:
             if name not in BY_NAME:
-                raise ConfigError("command line", "--only", name, "a requirement; --list names them")
+                raise ConfigError(COMMAND_LINE, "--only", name, "a requirement; --list names them")
         if not names:
-            raise ConfigError("command line", "--only", only, "a requirement; --list names them")
+            raise ConfigError(COMMAND_LINE, "--only", only, "a requirement; --list names them")
         wanted = [each for each in REQUIREMENTS if each.name in names]
         long = long or any(each.long for each in wanted)
     check_target("--json", json_file)
     if keep is not None and keep.exists() and not keep.is_dir():
-        raise ConfigError("command line", "--keep", str(keep), "a folder")
+        raise ConfigError(COMMAND_LINE, "--keep", str(keep), "a folder")
     raise typer.Exit(_suite(wanted, range(first_seed, first_seed + seeds), long, jobs or os.cpu_count() or 1, json_file, keep, out))
 
 

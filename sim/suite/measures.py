@@ -56,20 +56,17 @@ def position_error(take: Take) -> Samples:
 
 
 def locate_now(take: Take) -> Samples:
-    """From a request to its answer at the bridge."""
+    """From a request to its answer at the bridge: a fix, or the word that none can be had."""
     out: list[float] = []
     table = schema.orders
-    for order in take.scenario.orders:
-        if order.kind != "locate":
-            continue
-        device_id = ident.parse_device_name(order.device)
-        created_ms = take.scenario.start_utc_ms + order.at_ms
-        wanted = select(table).where(
-            table.c.device_id == device_id, table.c.kind == message.ORDER_LOCATE, table.c.created_ms == created_ms
-        )
-        rows = take.rows(wanted)
-        done_ms = take.arrived_ms(device_id, rows[0].done_seq) if rows and rows[0].state == "done" else None
-        out.append(NEVER_S if done_ms is None else (done_ms - order.at_ms) / 1000)
+    for device in dict.fromkeys(order.device for order in take.scenario.orders):
+        device_id = ident.parse_device_name(device)
+        asked = [order.at_ms for order in take.scenario.orders if (order.device, order.kind) == (device, "locate")]
+        wanted = select(table).where(table.c.device_id == device_id, table.c.kind == message.ORDER_LOCATE).order_by(table.c.id)
+        rows = [row for row in take.rows(wanted) if row.by_whom == "scenario"]
+        for i, at_ms in enumerate(sorted(asked)):
+            done_ms = take.arrived_ms(device_id, rows[i].done_seq) if i < len(rows) else None
+            out.append(NEVER_S if done_ms is None else (done_ms - at_ms) / 1000)
     return {"seconds": out}
 
 
@@ -123,9 +120,9 @@ def fix_rate(take: Take) -> Samples:
             if any(t.indoors for t in truths):
                 continue
             apart = [min((take.apart_m(c, (t.lat, t.lon)) - r for c, r in zones), default=1e9) for t in truths]
-            if max(apart) < 0:
+            if zones and max(apart) < 0:
                 zone_s.append((b.t_ms - a.t_ms) / 1000)
-            elif min(apart) > 500 and all(t.moving for t in truths):
+            elif not zones and all(t.moving for t in truths):
                 moving.append((b.t_ms - a.t_ms) / 1000)
         if p.home_unit is not None:
             homes = [e.t_ms for e in take.events(p.tag, record.MODE) if e.a == record.MODE_RF]
@@ -159,7 +156,7 @@ def store_without_coverage(take: Take) -> Samples:
 
 def journal_days(flash_bytes: int) -> float:
     """How long a journal of so many bytes lasts at a fix a minute: all sectors but the one that is being written."""
-    return (flash_bytes // SECTOR - 1) * RECORDS / (24 * 60)
+    return (flash_bytes // SECTOR - 1) * ((SECTOR - RECORDS) // record.SIZE) / (24 * 60)
 
 
 def battery_warnings(take: Take) -> Samples:
@@ -170,7 +167,8 @@ def battery_warnings(take: Take) -> Samples:
         warned = take.findings(p.id, "wearer_warned")
         told = [f for f in take.findings(p.id, "battery_low") if f.detail.get("device") == "tag"]
         for low in told:
-            stages.append(float(low.detail["percent"] in (20, 10, 5)))
+            # It is told some time after the stage was reached: the wearer has half an hour to charge first.
+            stages.append(float(any(stage - 2 <= low.detail["percent"] <= stage for stage in (20, 10, 5))))
         if told:
             before = [f.t_ms for f in warned if f.t_ms <= told[0].t_ms]
             lead.append((told[0].t_ms - before[0]) / 60_000 if before else -1.0)
@@ -257,13 +255,15 @@ def missing_data(take: Take) -> Samples:
 
 def accuracy(take: Take) -> Samples:
     """Whether fixes carry a radius, and whether the truth lies within it."""
-    carried: list[float] = []
-    within: list[float] = []
+    out: Samples = {"carried": [], "open": [], "streets": []}
     for p in take.people:
         for fix in take.fixes(p.id):
-            carried.append(float(fix.radius_m is not None))
-            within.append(float(fix.radius_m is not None and take.miss_m(p.id, fix) <= fix.radius_m))
-    return {"carried": carried, "within": within}
+            truth = take.truth(p.id, fix.t_ms)
+            out["carried"].append(float(fix.radius_m is not None))
+            if not truth.indoors:
+                key = "streets" if truth.canyon > 0 else "open"
+                out[key].append(float(fix.radius_m is not None and take.miss_m(p.id, fix) <= fix.radius_m))
+    return out
 
 
 def tamper_latches(take: Take) -> Samples:

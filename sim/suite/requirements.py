@@ -201,10 +201,13 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "accuracy",
         "accuracy",
-        (Figure("carried", "fixes with a radius", 1, "", "share", True),
-         Figure("within", "truth within the radius", 0.95, "", "share", True)),
+        (
+            Figure("carried", "fixes with a radius", 1, "", "share", True),
+            Figure("open", "truth within the radius, open sky", 0.95, "", "share", True),
+            Figure("streets", "truth within the radius, between houses", 0.95, "", "share", True),
+        ),
         measures.accuracy,
-    ),  # fmt: skip
+    ),
     Requirement("zone_test", "accuracy", (Figure("claims", "inside or outside said rightly", 1, "", "share", True),), measures.zone_event),
     Requirement("tamper_latches", "tamper", (Figure("latched", "latched", 1, "", "share", True),), measures.tamper_latches),
     Requirement(
