@@ -28,7 +28,6 @@ from tools.inputs import COMMAND_LINE
 from tools.progress import Display, LiveView, Looker, PlainLines, Progress
 from tools.stopping import Stop, Stopped
 
-
 Look = Callable[[bool], None]  # of the control page: whether the scenario is over
 
 

@@ -55,11 +55,11 @@ export class Panel {
     this.about = el("p", { class: "about" });
     this.unit = el("div");
     this.letGo = el("button", { type: "button", class: "act", onclick: () => act("let_go", this.selected, { by: this.by.value }) }, "Let go");
-    this.by = el("select", { "aria-label": "How he goes back" }, ...[["walk", "on foot"], ["bus", "by bus"], ["car", "by car"]].map(([value, text]) => el("option", { value }, text)));
+    this.by = el("select", { "aria-label": "The way back" }, ...[["walk", "on foot"], ["bus", "by bus"], ["car", "by car"]].map(([value, text]) => el("option", { value }, text)));
     this.where = el("select", { "aria-label": "Place" });
     const put = el("button", { type: "button", class: "act", onclick: () => this.putAt() }, "Put there");
     this.whole = el("div", {}, this.title, this.about,
-      el("h3", {}, "Where he is"), el("div", { class: "place" }, this.where, put), el("div", { class: "place" }, this.by, this.letGo),
+      el("h3", {}, "Where"), el("div", { class: "place" }, this.where, put), el("div", { class: "place" }, this.by, this.letGo),
       el("h3", {}, "Tag"), this.row(TAG, true), el("h3", {}, "Sky and network"), this.row(SKY, true), this.unit);
     this.unit.append(el("h3", {}, "Home unit"), this.row(UNIT, true));
     container.append(this.whole, el("hr"), el("h2", {}, "Everybody"), this.row(EVERYBODY, false),

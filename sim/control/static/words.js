@@ -34,10 +34,12 @@ const detail = (act) => (act.how ? ` (${act.how.replaceAll("_", " ")})` : act.de
 
 export const isNote = (what) => what === "speed" || what === "skipped";
 
+const isSpot = (place) => /^-?\d+\.\d+, -?\d+\.\d+$/.test(place); // a position without a name
+
 export function doing(wearer) {
-  const where = wearer.place && !/^-?\d/.test(wearer.place) ? wearer.place : wearer.moves === "still" ? "in the open" : "on the way";
-  if (wearer.is_held) return wearer.place && !/^-?\d/.test(wearer.place) ? `put at ${wearer.place}` : "put there by hand";
-  return wearer.moves === "still" ? where : `${MOVES[wearer.moves] ?? wearer.moves}, ${where}`;
+  const place = wearer.place && !isSpot(wearer.place) ? wearer.place : null;
+  if (wearer.is_held) return place ? `put at ${place}` : "put there by hand";
+  return wearer.moves === "still" ? place ?? "in the open" : `${MOVES[wearer.moves] ?? wearer.moves}, on the way`;
 }
 
 export function heard(wearer) {
