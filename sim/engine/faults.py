@@ -48,6 +48,10 @@ class Faults:
         self._devices_of = devices_of
         self.going_on: list[Fault] = []
 
+    def devices(self, fault: Fault) -> list[str]:
+        """Whom it befalls."""
+        return self._devices_of(fault.wearer_id) if fault.device is None else [fault.device]
+
     @property
     def next_ms(self) -> int | None:
         return self._changes[0].at_ms if self._changes else None
@@ -151,12 +155,12 @@ class _Doing:
             self._receipts()
             return
         same = [each for each in self.faults.going_on if each.kind == fault.kind and each.between == fault.between]
-        still = Counter(name for each in same for name in self.faults._devices_of(each.wearer_id))
-        names = self.faults._devices_of(fault.wearer_id)
+        still = Counter(name for each in same for name in self.faults.devices(each))
+        names = self.faults.devices(fault)
         if fault.kind == "network_partition":
             self.network.part(name for name in names if name in still)
             self.network.join([name for name in names if name not in still], self.t_ms)
             return
         self.network.slow(names, None)
         for each in same:
-            self.network.slow(self.faults._devices_of(each.wearer_id), Slow(each.kbit_s, each.latency_ms))
+            self.network.slow(self.faults.devices(each), Slow(each.kbit_s, each.latency_ms))

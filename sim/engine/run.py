@@ -44,6 +44,7 @@ from sim.engine.services import Services, embedded_broker
 from sim.engine.summary import Summary, is_judged, judged, records_made, stored, stored_figures
 from sim.engine.surroundings import Surroundings
 from sim.scenario import Fault, Scenario
+from sim.scenario.faults import over_the_town
 from sim.world import World
 from sim.world.overlay import Overlay
 
@@ -84,7 +85,7 @@ class Run:
         self.world = scenario.world()
         self._make_tag = make_tag
         self._ended_ms = 0
-        self._faults = Faults(scenario.faults, self._devices_of)
+        self._faults = Faults([*scenario.faults, *over_the_town(self.world, options.until_ms)], self._devices_of)
         self.hand = hand
         self._overlay = Overlay(self.world)
         self.pace = Pace(options.speed)
@@ -202,6 +203,8 @@ class Run:
             self.orders.apply(due_ms, self.folder.store, self.network, self.kernel)
             for act in hand.due(due_ms) if hand is not None else ():
                 self._do(act)
+            if due_ms == planned_ms and not self.pace.paused:
+                self.pace.anchor(due_ms)  # programs take their time to end and to start
             on_tick()
             if due_ms >= until_ms or (is_over is not None and is_over()):
                 return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from sim.scenario import models
 from sim.world import spec
 from sim.world.hashing import stream, uniform
+from sim.world.world import World
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
@@ -23,7 +24,7 @@ class Fault:
     """From `from_ms` until `until_ms`; `wearer_id` None means everybody.
 
     `delay_ms` is by how much what a slow program has to say is late; `kbit_s` (0: any) and `latency_ms` (one way, on top) are
-    a slow network's; `between` whom there is no way.
+    a slow network's; `between` whom there is no way; `device`: of this one alone.
     """
 
     kind: FaultKind
@@ -34,6 +35,7 @@ class Fault:
     kbit_s: float = 0.0
     latency_ms: int = 0
     between: str = "devices"
+    device: str | None = None
 
 
 def times(s: "Scenario") -> Iterator[tuple[models.Fault, int, int]]:
@@ -61,6 +63,18 @@ def times(s: "Scenario") -> Iterator[tuple[models.Fault, int, int]]:
 def in_between(s: "Scenario") -> list[Fault]:
     """What fails between the devices and the people; what is done to the tags themselves is the world's."""
     return [fault_of(f, begin, end) for f, begin, end in times(s) if f.kind in get_args(FaultKind)]
+
+
+def over_the_town(world: World, until_ms: int) -> list[Fault]:
+    """What befalls a tag where the mobile network is bad."""
+    out: list[Fault] = []
+    for wearer, begin_ms, end_ms, how in world.bad_network(until_ms):
+        if how.kbit_s or how.latency_ms:
+            slow = ("network_slow", begin_ms, end_ms, wearer.id)
+            out.append(Fault(*slow, kbit_s=how.kbit_s, latency_ms=how.latency_ms, device=wearer.tag))
+        if how.swallows:
+            out.append(Fault("network_partition", begin_ms, end_ms, wearer.id, device=wearer.tag))
+    return out
 
 
 def troubles(s: "Scenario") -> list[spec.Trouble]:

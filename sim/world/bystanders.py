@@ -16,7 +16,7 @@ from .wearer import Truth
 
 _MINUTE_MS = 60_000
 _STRONGEST_DBM, _WEAKEST_DBM = -60.0, -95.0
-_SHARE = {"bus": 1.0, "street": 0.8, "inside": 0.4, "car": 0.2, "open": 0.1}
+_SHARE = {"bus": 1.0, "street": 0.8, "inside": 0.4, "car": 0.2, "open": 0.3}
 # Advertising data (Bluetooth Core Specification Supplement, part A): flags; manufacturer data of company 0x004C as telephones
 # send it; of a company of no one (0xFFFE); a name; a beacon of a shop (iBeacon layout).
 _HEADS = (

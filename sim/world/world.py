@@ -20,6 +20,7 @@ from .town import Place, Town, build_town
 from .trouble import Reception, Troubles
 from .wearer import Truth, Wearer
 
+_NETWORK_STEP_MS = 1000
 _ROOM_LAT, _ROOM_LON = 2.5 / 111_195.0, 2.5 / 70_000.0
 
 
@@ -182,3 +183,23 @@ class World:
         """How good the mobile network is where the tag is; `has_coverage` says whether there is one at all."""
         truth = self._by_tag[tag].truth(t_ms)
         return self.cellular.quality(truth.lat, truth.lon, t_ms)
+
+    def bad_network(self, until_ms: int) -> Iterator[tuple[Wearer, int, int, Quality]]:
+        """When whose tag is where the mobile network is slow or swallows what is sent: (wearer, from ms, until ms, how)."""
+        if all(hole.quality == "none" for hole in self.spec.coverage_holes):
+            return
+        edges = {t for hole in self.spec.coverage_holes for t in (hole.from_ms, hole.until_ms) if t is not None}
+        for wearer in self.wearers.values():
+            since, how, t_ms = 0, Quality(), 0
+            while t_ms < until_ms:
+                now = self.network(wearer.tag, t_ms)
+                if now != how:
+                    if how != Quality():
+                        yield wearer, since, t_ms, how
+                    since, how = t_ms, now
+                if wearer.truth(t_ms).speed_mps:
+                    t_ms += _NETWORK_STEP_MS
+                else:
+                    t_ms = min([wearer.next_change(t_ms), *(edge for edge in edges if edge > t_ms)])
+            if how != Quality():
+                yield wearer, since, until_ms, how
