@@ -27,7 +27,7 @@ class Pace:
         self.speed = speed
         self.paused = False
         self.skips_to_ms = None
-        self._anchor(lived_ms)
+        self.anchor(lived_ms)
 
     def pause(self) -> None:
         self.paused = True
@@ -44,13 +44,14 @@ class Pace:
             if lived_ms < self.skips_to_ms:
                 return min(self.skips_to_ms, lived_ms + STEP_MS)
             self.skips_to_ms = None
-            self._anchor(lived_ms)
+            self.anchor(lived_ms)
         if self.paused:
-            self._anchor(lived_ms)
+            self.anchor(lived_ms)
             return lived_ms
         if not self.speed:
             return lived_ms + STEP_MS
         return max(lived_ms, self._since_ms + int((self._wall() - self._since) * 1000 * self.speed))
 
-    def _anchor(self, lived_ms: int) -> None:
+    def anchor(self, lived_ms: int) -> None:
+        """Go on from here: the wall's time since the last look is not made up for."""
         self._since, self._since_ms = self._wall(), lived_ms
