@@ -9,6 +9,9 @@ const EVERY_MS = 400;
 const SAID_MS = 6_000;
 const SPEEDS = [["paused", "Pause"], [1, "1×"], [10, "10×"], [60, "60×"], [600, "600×"], ["max", "Max"]];
 
+// The key is in the cookie by now, and not for who looks over a shoulder.
+if (location.search) history.replaceState(null, "", "/");
+
 let picture = null;
 let selected = null;
 let saidTimer = null;
