@@ -217,7 +217,7 @@ def _read_conditions(story: WearerStory, connection: Connection, scenario: Scena
     columns = (condition.c.kind, condition.c.name, condition.c.spec)
     rows = connection.execute(select(*columns).where(condition.c.wearer_id == story.id).order_by(condition.c.id)).all()
     start_ms = scenario.start_utc_ms
-    for curfew in compile_conditions(story.id, (), [row._tuple() for row in rows], scenario.timezone).curfews:
+    for curfew in compile_conditions(story.id, (), [(kind, name, spec) for kind, name, spec in rows], scenario.timezone).curfews:
         window = curfew.window_after(start_ms)
         while window.start_ms < start_ms + ended_ms:
             from_ms, until_ms = window.start_ms - start_ms, window.end_ms - start_ms

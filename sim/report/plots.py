@@ -20,7 +20,7 @@ from sim.engine.figures import DeviceFigures
 from sim.report import svg
 from sim.report.gather import Story
 from sim.report.svg import BLUE, CYCLE, DIM, GREEN, GREY, INK, LINE, ORANGE, PINK, RED, SKY
-from sim.world.energy import TAG, UNIT, Battery
+from sim.world.energy import TAG, UNIT, Battery, used_mah
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
@@ -55,6 +55,7 @@ _STATE_COLOURS = {
     "modem.sleep": "#c6dff0", "gnss.acquiring": RED, "gnss.tracking": ORANGE, "cpu.awake": GREEN, "cpu.light": "#9fd8c5",
     "ble.listening": PINK, "adv.event": "#8b3f6c", "board.on": GREY, "lan.up": SKY, "wlan.up": "#7a5c2e", "motor.on": INK,
 }  # fmt: skip
+_LEGEND_IN = 2.9  # a legend of all states is as high as that
 _LEGEND_MAX = 12  # wearers: more lines than these nobody tells apart by a legend
 
 
@@ -101,10 +102,10 @@ def _figure(height_in: float, rows: int = 1, **more: Any) -> Iterator[tuple[Figu
 
 def _energy(story: Story) -> Figure | None:
     groups = [(kind, cell, [d for d in story.devices if d.name.startswith(prefix)]) for kind, prefix, cell in _KINDS]
-    groups = [group for group in groups if any(_mah(device, group[1]) for device in group[2])]
+    groups = [group for group in groups if any(used(device) for device in group[2])]
     if not groups:
         return None
-    sizes = [1.2 + 0.3 * len(group) for _, _, group in groups]
+    sizes = [max(_LEGEND_IN, 1.2 + 0.3 * len(group)) for _, _, group in groups]
     with _figure(sum(sizes), len(groups), height_ratios=sizes) as (figure, axes):
         for axis, (kind, cell, devices) in zip(axes, groups, strict=True):
             _stack(axis, kind, cell, devices, _names(story))
@@ -115,13 +116,14 @@ def _energy(story: Story) -> Figure | None:
 _KINDS = (("Tags", "tag", TAG), ("Home units", "hmu", UNIT))
 
 
-def _mah(device: DeviceFigures, cell: Battery) -> dict[str, float]:
-    used = {s: cell.drains[s].milliamps * ms / _HOUR_MS for s, ms in device.ms_on_cell.items() if s in cell.drains}
-    return {state: mah for state, mah in used.items() if mah > 0}
+def used(device: DeviceFigures) -> dict[str, float]:
+    """Charge by state, mAh, of those that took any."""
+    cell = UNIT if device.name.startswith("hmu") else TAG
+    return {state: mah for state, mah in used_mah(cell.drains, device.ms_on_cell).items() if mah > 0}
 
 
 def _stack(axis: Axes, kind: str, cell: Battery, devices: list[DeviceFigures], names: dict[str, str]) -> None:
-    by_device = [_mah(device, cell) for device in devices]
+    by_device = [used(device) for device in devices]
     total = sum((Counter(each) for each in by_device), Counter[str]())
     whole = sum(total.values())
     states = [state for state, mah in total.most_common() if mah >= _TELLS * whole]
@@ -162,7 +164,7 @@ def _data(story: Story) -> Figure | None:
         return None
     names = _names(story)
     devices = sorted(story.devices, key=lambda device: (device.name.startswith("hmu"), device.name))
-    with _figure(1.1 + 0.3 * len(devices)) as (figure, (axis,)):
+    with _figure(max(1.6, 1.1 + 0.3 * len(devices))) as (figure, (axis,)):
         ys = range(len(devices))
         up, down = [d.bytes_up / 1000 for d in devices], [d.bytes_down / 1000 for d in devices]
         axis.barh(ys, up, color=BLUE, height=0.68, label="up", linewidth=0)
@@ -188,7 +190,7 @@ def _fixes(story: Story) -> Figure | None:
         counts = Counter(fix.t_ms // bin_ms for fix in wearer.fixes)
         rows.append([counts[i] * _HOUR_MS / bin_ms for i in range(bins)])
     most = max(map(max, rows))
-    with _figure(1.2 + 0.32 * len(rows)) as (figure, (axis,)):
+    with _figure(max(1.9, 1.2 + 0.32 * len(rows))) as (figure, (axis,)):
         edges = [i * bin_ms for i in range(bins + 1)]
         mesh = axis.pcolormesh(
             edges, range(len(rows) + 1), rows, cmap="Blues", vmin=0, vmax=most * 1.15, edgecolors="#fff", lw=0.6

@@ -14,7 +14,7 @@ INK, DIM, LINE, PALE, GREY = "#1b1f24", "#5c6570", "#d4d9df", "#eef1f4", "#9aa3a
 CYCLE = (BLUE, ORANGE, GREEN, RED, PINK, SKY, "#6b4c9a", "#7a5c2e")
 
 _STEPS_MIN = (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440, 2 * 1440, 7 * 1440, 14 * 1440, 28 * 1440, 56 * 1440)
-_MOST_TICKS = 13
+_MOST_TICKS = 14
 
 
 def tag(name: str, content: str = "", /, **attributes: object) -> str:

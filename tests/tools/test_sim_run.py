@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import httpx
+import junitparser
 import pytest
 
 from tests.brokers import wait_for
@@ -22,7 +23,8 @@ KEYS = {
 
 def test_an_unattended_run_sums_up_and_exits_0(tmp_path: Path) -> None:
     scenario = short_scenario(tmp_path / "one.yaml", name="one")
-    done = homeward("sim", "run", scenario, "--until", "10m", "--headless", "--seed", 7, "--json", "day.json", cwd=tmp_path)
+    results = ("--json", "day.json", "--junit", "day.xml", "--report", "day.html")
+    done = homeward("sim", "run", scenario, "--until", "10m", "--headless", "--seed", 7, *results, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == "" and "records stored" in done.stdout and "console:" not in done.stdout
     assert "Rowan Ashdown: at home" in done.stdout and "Rowan Ashdown: boot: home unit" in done.stdout
@@ -34,16 +36,24 @@ def test_an_unattended_run_sums_up_and_exits_0(tmp_path: Path) -> None:
     (folder,) = (tmp_path / "run").iterdir()
     assert folder.name.startswith("one-") and str(folder) == found["folder"]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    (suite,) = junitparser.JUnitXml.fromfile(str(tmp_path / "day.xml"))
+    assert [case.name for case in suite if case.is_passed] == ["nothing lost", "nothing crashed"]
+    page = (tmp_path / "day.html").read_text(encoding="utf-8")
+    assert "report: day.html" in done.stdout and "Rowan Ashdown" in page and found["digest"] in page and "Energy by state" in page
     assert processes_of(tmp_path) == []
 
 
 def test_an_expectation_that_is_not_met_makes_it_exit_1_and_say_so(tmp_path: Path) -> None:
     wanted = [{"wearer": "rowan", "event": "strap_cut", "between": ["06:00", "06:02"]}]
     scenario = short_scenario(tmp_path / "one.yaml", expect=wanted)
-    done = homeward("sim", "run", scenario, "--until", "3m", "--headless", "--json", "day.json", cwd=tmp_path)
+    results = ("--json", "day.json", "--junit", "day.xml")
+    done = homeward("sim", "run", scenario, "--until", "3m", "--headless", *results, cwd=tmp_path)
     assert done.returncode == 1
     assert "not good" in done.stderr and "rowan: strap_cut must be found" in done.stderr
-    assert json.loads((tmp_path / "day.json").read_text())["good"] is False
+    found = json.loads((tmp_path / "day.json").read_text())
+    assert found["good"] is False and [each["met"] for each in found["expected"]] == [False]
+    (suite,) = junitparser.JUnitXml.fromfile(str(tmp_path / "day.xml"))
+    assert (suite.failures, suite.tests) == (1, 3)
 
 
 def said(folder: Path) -> str:
