@@ -110,7 +110,10 @@ class Desk:
             "speed": PAUSED if pace.paused else pace.speed or MAX,
             "skips_to": None if pace.skips_to_ms is None else scenario.local_time(pace.skips_to_ms).strftime("%a %H:%M"),
             "wearers": [self._wearer(run, wearer_id, now_ms) for wearer_id in run.world.wearers],
-            "everybody": sorted(self._of(run, None, now_ms) | {fault.kind for fault in going_on if fault.wearer_id is None}),
+            "everybody": sorted(
+                self._of(run, None, now_ms)
+                | {fault.kind for fault in going_on if fault.wearer_id is None and fault.device is None}
+            ),
             "down": sorted(run.services.down) if run.services is not None else [],
             "acts": [written(act, scenario.start_utc_ms, scenario.zone) for act in self.hand.done[-_ACTS_SHOWN:]],
             "acts_done": len(self.hand.done),
@@ -122,7 +125,7 @@ class Desk:
         wearer = world.wearers[wearer_id]
         person, tag = wearer.person(now_ms), wearer.truth(now_ms)
         lasting = self._lasting[wearer_id] | self._of(run, wearer_id, now_ms)
-        lasting |= {fault.kind for fault in run.faults_going_on if fault.wearer_id == wearer_id}
+        lasting |= {fault.kind for fault in run.faults_going_on if fault.wearer_id == wearer_id or fault.device == wearer.tag}
         return {
             "id": wearer_id,
             "name": wearer.name,

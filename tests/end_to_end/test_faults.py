@@ -1,11 +1,19 @@
-"""What a scenario takes away, is gone for that long: the broker and the bridge really end, and coverage is lost."""
+"""What a scenario takes away, is gone for that long: broker and bridge really end, networks are slow or parted, coverage is lost.
+
+All through nothing is lost and nothing doubled; and the same seed gives the same records, whatever the host was doing.
+"""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bridge.store import queries
+from sim.engine.run import Run
 from sim.scenario import load
 from tests.end_to_end.runs import ERRAND, Outcome, run_scenario
+from tests.end_to_end.test_kills import assert_each_finding_once, assert_nothing_is_lost_or_doubled
+from tests.end_to_end.test_same_seed import busy
 
 FAULTS = """
 faults:
@@ -13,14 +21,38 @@ faults:
   - {kind: bridge_down, from: "10:20", until: "10:27"}
   - {kind: broker_down, from: "10:45", until: "10:52"}
 """
+SLOW = """
+faults:
+  - {kind: bridge_slow, from: "10:05", until: "10:25", delay_s: 45}
+  - {kind: broker_slow, from: "10:30", until: "10:40", delay_s: 4}
+  - {kind: network_slow, from: "10:45", until: "10:55", kbit_s: 2, latency_ms: 900}
+"""
+PARTED = """
+faults:
+  - {kind: network_partition, from: "10:05", until: "10:15"}
+  - {kind: network_partition, from: "10:20", until: "10:30", wearer: jory}
+  - {kind: network_partition, from: "10:35", until: "10:50", between: bridge}
+"""
+AT_RANDOM = """
+faults:
+  - {kind: bridge_down, per_day: 100, minutes: [1, 4]}
+  - {kind: broker_down, per_day: 60, minutes: [1, 3]}
+  - {kind: network_partition, per_day: 60, minutes: [1, 3]}
+  - {kind: bridge_slow, per_day: 60, minutes: [1, 3], delay_s: 10}
+  - {kind: network_partition, per_day: 40, minutes: [1, 3], between: bridge}
+"""
+
+
+def run_with(folder: Path, faults: str, **options: Any) -> Outcome:
+    folder.mkdir()
+    path = folder / "faulty.yaml"
+    path.write_text(Path(ERRAND).read_text() + faults)
+    return run_scenario(folder / "run", scenario=load(path), **options)
 
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    folder = tmp_path_factory.mktemp("faults")
-    path = folder / "faulty.yaml"
-    path.write_text(Path(ERRAND).read_text() + FAULTS)
-    return run_scenario(folder / "run", scenario=load(path))
+    return run_with(tmp_path_factory.mktemp("faults") / "first", FAULTS)
 
 
 def test_what_was_taken_down_went_down_and_came_up_again(outcome: Outcome) -> None:
@@ -33,4 +65,34 @@ def test_no_fault_in_between_loses_a_record_or_an_event(outcome: Outcome) -> Non
     summary = outcome.summary
     assert summary.is_good, summary
     assert summary.records_made == summary.records_stored == sum(outcome.made_by.values())
+    assert summary.holds_expired == 0
     assert len(outcome.times_ms("jory", "strap_cut")) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("faults", [FAULTS, SLOW, PARTED, AT_RANDOM], ids=["down", "slow", "parted", "random"])
+def test_what_fails_in_between_loses_nothing_and_is_the_same_each_time(faults: str, tmp_path: Path):
+    first = run_with(tmp_path / "first", faults)
+    assert first.run.faults_done
+    assert first.summary.is_good and first.summary.holds_expired == 0
+    assert_nothing_is_lost_or_doubled(first)
+    assert_each_finding_once(first, tmp_path)
+    with busy(3):
+        again = run_with(tmp_path / "again", faults)
+    assert again.summary.digest == first.summary.digest
+    assert again.run.faults_done == first.run.faults_done
+
+
+@pytest.mark.slow
+def test_a_bridge_that_is_parted_from_the_broker_stores_nothing_until_it_is_whole_again(tmp_path: Path):
+    seen: list[tuple[int, int]] = []
+
+    def tick(run: Run) -> None:
+        assert run.engine is not None
+        with run.engine.connect() as connection:
+            seen.append((run.now_ms, queries.counts(connection)["records"]))
+
+    outcome = run_with(tmp_path / "one", PARTED, tick=tick, speed=600.0)
+    parted = [count for now_ms, count in seen if 36 * 60_000 < now_ms < 50 * 60_000]
+    assert len(parted) > 5 and len(set(parted)) == 1
+    assert outcome.summary.records_stored > parted[0]
