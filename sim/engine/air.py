@@ -45,16 +45,18 @@ class _Pair:
         self.filled_ms: dict[str, int] = {}
 
 
-def _nobody(device: str, from_ms: int, until_ms: int) -> Iterable[Heard]:
+def nobody(device: str, from_ms: int, until_ms: int) -> Iterable[Heard]:
+    """No bystanders."""
     return ()
 
 
 class Air:
     """`bystanders`: what arrives at a device in [from, until) of other people's radios, if it listens."""
 
-    def __init__(self, seed: int, apart_until: ApartUntil, rssi: Rssi, bystanders: Bystanders = _nobody) -> None:
+    def __init__(self, seed: int, apart_until: ApartUntil, rssi: Rssi, bystanders: Bystanders = nobody) -> None:
         self._seed = seed
         self._bystanders = bystanders
+        self.has_bystanders = bystanders is not nobody
         self._apart_until = apart_until
         self._rssi = rssi
         self._radios: dict[str, _Radio] = {}

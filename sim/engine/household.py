@@ -160,7 +160,7 @@ class Household:
                 clear_ms = 0
             else:
                 clear_ms = min(clear_ms, self._acts_ms(peer), self.circuits[peer.name].next_ms)
-        return bound_ms, clear_ms
+        return bound_ms, 0 if self._air.has_bystanders else clear_ms  # who listens hears them at once
 
     def _fill(self, device: Device, upto_ms: int) -> int:
         complete_ms = self._complete_ms[device.name]

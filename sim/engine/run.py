@@ -20,7 +20,7 @@ from firmware.core.ident import parse_device_name
 from sim.control.acts import Act
 from sim.control.doing import do, gives_the_network, is_about_homes, is_worldly, takes_the_network
 from sim.control.hand import Hand
-from sim.engine.air import Air
+from sim.engine.air import Air, nobody
 from sim.engine.arrivals import NAME as ARRIVALS
 from sim.engine.arrivals import Arrivals
 from sim.engine.bench import equip
@@ -159,8 +159,9 @@ class Run:
                 path = folder.provision(unit, unit, partners, 0, broker.port, self._policy, given[unit])
                 device = self._boot(unit, path, "firmware.hmu")
                 members.append((device, UnitCircuit(device, world)))
+        bystanders = world.bystanders if world.spec.radio.bystanders_per_min else nobody
         for members in households.values():
-            air = Air(world.seed, surroundings.apart_until_ms, surroundings.rssi_dbm, world.bystanders)
+            air = Air(world.seed, surroundings.apart_until_ms, surroundings.rssi_dbm, bystanders)
             air.join([device for device, _ in members], lambda device: device.name in world.home_units)
             circuits = {device.name: circuit for device, circuit in members}
             self.kernel.add(Household([device for device, _ in members], circuits, air, self.network))
