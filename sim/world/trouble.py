@@ -1,7 +1,7 @@
 """What somebody, or something, does to a tag's radio and sensors: jamming, spoofing, foil, parts that are dead or stuck.
 
 Plain functions of time, place and the scenario's list. Ordinary losses (a roof, a street) are none of these: they are the
-receiver's own (`gnss`) and the network's (`cellular`).
+receiver's own (`gnss`) and the network's (`cellular`). The figures here are our judgement.
 """
 
 import math
