@@ -17,22 +17,32 @@ _RESULTS = "Results"
 def suite(
     only: Annotated[
         str | None,
-        typer.Option("--only", metavar="NAME[,NAME]", help="These requirements alone; --list names them.", rich_help_panel=_WHICH),
+        typer.Option(
+            "--only", metavar="NAME[,NAME]", help="These requirements alone; --list names them.", rich_help_panel=_WHICH
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=10_000, help="How many seeds each.", rich_help_panel=_WHICH)] = 20,
     first_seed: Annotated[int, typer.Option("--first-seed", min=0, help="The first of them.", rich_help_panel=_WHICH)] = 1,
-    long: Annotated[bool, typer.Option("--long", help="The long ones too: ten days without coverage.", rich_help_panel=_WHICH)] = False,
-    show_list: Annotated[bool, typer.Option("--list", help="Name the requirements and run nothing.", rich_help_panel=_WHICH)] = False,
+    long: Annotated[
+        bool, typer.Option("--long", help="The long ones too: ten days without coverage.", rich_help_panel=_WHICH)
+    ] = False,
+    show_list: Annotated[
+        bool, typer.Option("--list", help="Name the requirements and run nothing.", rich_help_panel=_WHICH)
+    ] = False,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", min=1, max=256, show_default="one a core", help="Runs at the same time.", rich_help_panel=_RESULTS),
+        typer.Option(
+            "--jobs", min=1, max=256, show_default="one a core", help="Runs at the same time.", rich_help_panel=_RESULTS
+        ),
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the table as JSON too.", rich_help_panel=_RESULTS)
     ] = None,
     keep: Annotated[
         Path | None,
-        typer.Option("--keep", metavar="FOLDER", help="Keep the folders of runs that do not hold here.", rich_help_panel=_RESULTS),
+        typer.Option(
+            "--keep", metavar="FOLDER", help="Keep the folders of runs that do not hold here.", rich_help_panel=_RESULTS
+        ),
     ] = None,
 ) -> None:
     """Measure what the field asks of a tagging system, over many seeds.
@@ -74,7 +84,9 @@ def suite(
     check_target("--json", json_file)
     if keep is not None and keep.exists() and not keep.is_dir():
         raise ConfigError(COMMAND_LINE, "--keep", str(keep), "a folder")
-    raise typer.Exit(_suite(wanted, range(first_seed, first_seed + seeds), long, jobs or os.cpu_count() or 1, json_file, keep, out))
+    raise typer.Exit(
+        _suite(wanted, range(first_seed, first_seed + seeds), long, jobs or os.cpu_count() or 1, json_file, keep, out)
+    )
 
 
 def _list(out) -> None:

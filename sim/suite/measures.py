@@ -398,4 +398,3 @@ def _missing(take: Take, device: str) -> int:
     statement = select(table.c.seq).where(table.c.device_id == ident.parse_device_name(device))
     seqs = {row.seq for row in take.rows(statement)}
     return len(set(range(1, max(seqs, default=0) + 1)) - seqs)
-

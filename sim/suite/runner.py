@@ -117,7 +117,7 @@ def found_of(requirement: Requirement, take: Take, seed: int, crashes: Sequence[
     crash = next((crash for crash in crashes if crash.split(" ", 1)[0] in mine), "")
     found = Found(requirement.name, seed, wearer_days=take.wearer_days, crash=crash.splitlines()[0] if crash else "")
     found.values = requirement.measure(take)
-    found.missed = take.missed()
+    found.missed = take.missed() + take.silent()
     found.false = take.false()
     return found
 

@@ -65,10 +65,16 @@ def _why(out: Console, verdict: Verdict) -> None:
     for found in verdict.found:
         for what, texts in (("missed", found.missed), ("false", found.false), ("crash", [found.crash] if found.crash else [])):
             for text in texts[:_SHOWN]:
-                out.print(f"{verdict.requirement}, seed {found.seed}: {what}: {text}", markup=False, highlight=False, soft_wrap=True)
+                out.print(
+                    f"{verdict.requirement}, seed {found.seed}: {what}: {text}", markup=False, highlight=False, soft_wrap=True
+                )
     seeds = verdict.failing()
     if seeds:
-        out.print(f"{verdict.requirement}: seeds {', '.join(map(str, seeds[:_SHOWN]))}; alone: {again(verdict)}", highlight=False, soft_wrap=True)
+        out.print(
+            f"{verdict.requirement}: seeds {', '.join(map(str, seeds[:_SHOWN]))}; alone: {again(verdict)}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def again(verdict: Verdict) -> str:

@@ -105,7 +105,9 @@ class Take:
     def findings(self, who: str, *kinds: str) -> list[Finding]:
         """What stands found of a person, by time."""
         table = schema.event
-        statement = select(table).where(table.c.wearer_id == who, table.c.superseded.is_(False)).order_by(table.c.at_ms, table.c.id)
+        statement = (
+            select(table).where(table.c.wearer_id == who, table.c.superseded.is_(False)).order_by(table.c.at_ms, table.c.id)
+        )
         with self.engine.connect() as connection:
             rows = connection.execute(statement).all()
         out = [
@@ -174,6 +176,13 @@ class Take:
                 when = self.scenario.local_time(e.from_ms)
                 out.append(f"{e.wearer_id}: {e.kind} after {when:%H:%M:%S}")
         return out
+
+    def silent(self) -> list[str]:
+        """Devices of which nothing is in the store, in words: who says nothing cannot say anything wrong."""
+        rows = self.rows(select(schema.record.c.device_id).distinct())
+        heard = {row.device_id for row in rows}
+        devices = sorted({name for p in self.people for name in (p.tag, p.home_unit) if name})
+        return [f"{name}: nothing heard" for name in devices if ident.parse_device_name(name) not in heard]
 
     def false(self) -> list[str]:
         """What asks something of an officer, or must never be found, and the scenario does not expect, in words."""
