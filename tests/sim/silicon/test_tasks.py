@@ -1,126 +1,112 @@
 """asyncio over the silicon's own tasks does what the interpreter's C ones do: the same programs, the same lines in order.
 
-The programs are made at random from a seed. The real ones run on the host's clock, which a busy machine makes uneven, so a
-program that came out otherwise is run again a few times; the virtual ones have to be right the first time.
+The real ones run on the host's clock, which a busy machine makes uneven: their sleeps end at whole units of it, so that what is
+due at the same moment in virtual time is so in theirs, and a program that came out otherwise is run again with longer units. The
+virtual ones have to be right the first time.
 """
 
-import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from tests.firmware.core.interpreter import run
 from tests.sim.silicon.harness import lines_of
+from tests.sim.silicon.programs import BODY, UNITS_MAX, Program, programs
 
-UNIT_MS = 12
-PROGRAMS = 24
-TRIES = 5
+UNIT_MS = 8
+TRIES = 7  # each with units twice as long
+AT_ONCE = 12  # interpreters: they sleep most of the time
 
-_PROGRAM = """
-import asyncio
+_HEAD = """
+import asyncio, time
+from asyncio import core
 U = {unit}
-async def program(steps):
-    tasks, log = [], []
-    events = [asyncio.Event() for _ in range(3)]
-    lock = asyncio.Lock()
-    async def step(me, op, a, b):
-        if op == "sleep":
-            await asyncio.sleep_ms(a * U)
-        elif op == "yield":
-            await asyncio.sleep_ms(0)
-        elif op == "set":
-            events[a].set()
-        elif op == "clear":
-            events[a].clear()
-        elif op == "wait":
-            await events[a].wait()
-        elif op == "lock":
-            async with lock:
-                log.append((me, "has lock"))
-                await asyncio.sleep_ms(a * U)
-        elif op == "cancel":
-            return a != me and a < len(tasks) and tasks[a].cancel()
-        elif op == "join":
-            if me < a < len(tasks):
-                await tasks[a]
-        elif op == "for":
-            await asyncio.wait_for_ms(asyncio.sleep_ms(a * U), b * U + U // 2)
-        elif op == "forevent":
-            await asyncio.wait_for_ms(events[a].wait(), b * U + U // 2)
-        elif op == "gather":
-            return await asyncio.gather(child(me, a), child(me, b), return_exceptions=True)
-        elif op == "raise":
-            raise ValueError(a)
-    async def child(me, n):
-        await asyncio.sleep_ms(n * U)
-        log.append((me, "child", n))
-        if n == 3:
-            raise KeyError(n)
-        return n
-    async def task(me, mine):
-        try:
-            for op, a, b in mine:
-                try:
-                    result = await step(me, op, a, b)
-                    log.append((me, op, a, b, str(result)))
-                except asyncio.TimeoutError:
-                    log.append((me, op, "timeout"))
-                except ValueError as error:
-                    log.append((me, op, "error", str(error)))
-                    if a == 2:
-                        raise
-        except asyncio.CancelledError:
-            log.append((me, "cancelled"))
-            raise
-        finally:
-            log.append((me, "end"))
-        return me
-    for me, mine in enumerate(steps):
-        tasks.append(asyncio.create_task(task(me, mine)))
-    await asyncio.sleep_ms(30 * U)
-    log.append([t.done() for t in tasks])
-    for t in tasks:
-        t.cancel()
-    for t in tasks:
-        try:
-            log.append(("result", await t))
-        except BaseException as error:
-            log.append(("result", repr(error)))
-    return log
+began = 0
+sleep_ms = core.sleep_ms
+def begin():
+    global began
+    began = time.ticks_ms()
+def now():
+    return time.ticks_diff(time.ticks_ms(), began) * 2 // U
+def aligned(ms):
+    # From the last half unit on.
+    return sleep_ms(ms and max(0, ms - time.ticks_diff(time.ticks_ms(), began) % (U // 2)))
+core.sleep_ms = aligned
+def pause(me, n):
+    return aligned(n * U)
+def within(me, awaited, n):
+    return asyncio.wait_for_ms(awaited, n * U + U // 2)
+async def align(me):
+    pass
+def may_cancel(me, other):
+    return me != other
+def until_over():
+    return asyncio.sleep_ms({units} * U)
+"""
+_TAIL = """
 for number, steps in {programs!r}:
     asyncio.new_event_loop()
     asyncio.get_event_loop().set_exception_handler(lambda loop, context: None)
     print(number, asyncio.run(program(steps)))
 """
 
-Step = tuple[str, int, int]
-Program = list[list[Step]]
+Numbered = list[tuple[int, Program]]
 
 
-def any_program(chance: random.Random) -> Program:
-    ops = ["sleep"] * 4 + ["yield", "set", "set", "clear", "wait", "lock", "lock", "cancel", "join"] + ["for"] * 2
-    ops += ["forevent", "gather", "raise"]
-    return [
-        [(chance.choice(ops), chance.randint(0, 2), chance.randint(0, 3)) for _ in range(chance.randint(1, 7))]
-        for _ in range(chance.randint(2, 5))
-    ]
+def script(numbered: Numbered, unit_ms: int) -> str:
+    return _HEAD.format(unit=unit_ms, units=UNITS_MAX) + BODY + _TAIL.format(programs=numbered)
 
 
-def script(programs: list[tuple[int, Program]]) -> str:
-    return _PROGRAM.format(unit=UNIT_MS, programs=programs)
+def results(lines: list[str]) -> dict[int, str]:
+    return {int(number): result for number, _, result in (line.partition(" ") for line in lines)}
 
 
-def test_any_program_of_tasks_events_locks_timeouts_and_cancellations_runs_as_on_the_interpreter_itself(tmp_path, seed: int):
-    chance = random.Random(seed)
-    programs = [(number, any_program(chance)) for number in range(PROGRAMS)]
-    virtual = dict(line.split(" ", 1) for line in lines_of(tmp_path, script(programs)))
-    assert len(virtual) == PROGRAMS
-    left = programs
-    real: dict[str, str] = {}
-    for _ in range(TRIES):
-        real = dict(line.split(" ", 1) for line in run(script(left)))
-        left = [(number, program) for number, program in left if real[str(number)] != virtual[str(number)]]
+def real_ones(numbered: Numbered, unit_ms: int) -> dict[int, str]:
+    """What the interpreter's own asyncio makes of them, on the wall clock."""
+    parts = [numbered[n::AT_ONCE] for n in range(min(AT_ONCE, len(numbered)))]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        done = pool.map(lambda part: results(run(script(part, unit_ms))), parts)
+        return {number: result for part in done for number, result in part.items()}
+
+
+def compare(folder: Path, batch: list[Program]) -> None:
+    left = list(enumerate(batch))
+    virtual = results(lines_of(folder, script(left, UNIT_MS)))
+    assert virtual.keys() == dict(left).keys()
+    real: dict[int, str] = {}
+    for tried in range(TRIES):
+        real = real_ones(left, UNIT_MS << tried)
+        left = [(number, program) for number, program in left if real[number] != virtual[number]]
         if not left:
             return
     number, program = left[0]
-    raise AssertionError(f"{program}\nvirtual {virtual[str(number)]}\nreal    {real[str(number)]}")
+    raise AssertionError(f"{program}\nvirtual {virtual[number]}\nreal    {real[number]}")
+
+
+# On the wall clock every look costs seconds: nothing is made smaller, the programs are small.
+_SETTINGS: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+    "phases": [Phase.generate],
+}
+
+
+@settings(max_examples=2, **_SETTINGS)
+@given(batch=st.lists(programs(), min_size=24, max_size=24))
+def test_any_program_of_tasks_events_locks_timeouts_and_cancellations_runs_as_on_the_interpreter_itself(tmp_path_factory, batch):
+    compare(tmp_path_factory.mktemp("programs"), batch)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@settings(max_examples=20, **_SETTINGS)
+@given(batch=st.lists(programs(), min_size=60, max_size=60))
+def test_many_programs_run_as_on_the_interpreter_itself(tmp_path_factory, batch):
+    compare(tmp_path_factory.mktemp("programs"), batch)
 
 
 def test_tasks_due_at_the_same_moment_run_first_in_first_out(tmp_path):
