@@ -3,13 +3,16 @@
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Connection, Engine, select
 
 from bridge.store.schema import event, record
+from sim.control.acts import OVER, Act, load_acts
+from sim.control.hand import LOG
 from sim.engine import arrivals
 from sim.scenario import Expectation, Fault, Scenario
+from sim.scenario.faults import FaultKind, act_of, over_the_town
 
 FOR_EVER_MS = 1 << 61
 _UNKNOWN = -1
@@ -38,16 +41,21 @@ class Came:
 
     def __init__(self, folder: Path, scenario: Scenario) -> None:
         self._start_ms = scenario.start_utc_ms
-        self._faults = [fault for fault in scenario.faults if fault.kind in _IN_BETWEEN]
+        self._faults = [fault for fault in [*scenario.faults, *by_hand(folder, scenario)] if fault.kind in _IN_BETWEEN]
+        self._wearers = {name: p.id for p in scenario.file.people for name in (p.tag, p.home_unit) if name is not None}
         self._by_device: dict[int, array[int]] = {}
-        doubtful: list[tuple[arrivals.Sent, int]] = []
+        without: list[arrivals.Sent] = []
         for sent in arrivals.read(folder):
-            if sent.latency_ms is not None:
+            if sent.latency_ms is None:
+                without.append(sent)
+            else:
                 self._note(sent, self._reaches_ms(sent.sent_ms + sent.latency_ms))
-            elif parted := self._during(sent.sent_ms, "network_partition", "devices"):
-                doubtful.append((sent, parted.until_ms))
-        for sent, came_ms in doubtful:
-            self._note(sent, came_ms, is_sure=False)
+        if without:
+            # Places whose network swallows what is sent: the world has to be asked for them.
+            self._faults += over_the_town(scenario.world(), without[-1].sent_ms + 1)
+        for sent in without:
+            if parted := self._during(sent.sent_ms, "network_partition", "devices", sent.carrier):
+                self._note(sent, parted.until_ms, is_sure=False)
 
     def _reaches_ms(self, at_ms: int) -> int | None:
         """When what reaches the broker at a time is with the bridge. None: never, since the broker is not there."""
@@ -60,8 +68,14 @@ class Came:
             at_ms = gone.until_ms
         return at_ms
 
-    def _during(self, t_ms: int, kind: str, between: str = "devices") -> Fault | None:
-        return next((f for f in self._faults if f.kind == kind and f.between == between and f.from_ms <= t_ms < f.until_ms), None)
+    def _during(self, t_ms: int, kind: str, between: str = "devices", carrier: str | None = None) -> Fault | None:
+        going_on = (f for f in self._faults if f.kind == kind and f.between == between and f.from_ms <= t_ms < f.until_ms)
+        return next((fault for fault in going_on if carrier is None or self._befalls(fault, carrier)), None)
+
+    def _befalls(self, fault: Fault, carrier: str) -> bool:
+        if fault.device:
+            return fault.device == carrier
+        return fault.wearer_id in (None, self._wearers.get(carrier))
 
     def _note(self, sent: arrivals.Sent, came_ms: int | None, is_sure: bool = True) -> None:
         if came_ms is None:
@@ -88,6 +102,28 @@ class Came:
         rows = connection.execute(then.order_by(record.c.id).limit(_LOOK_ON))
         known = [came for device_id, seq in rows if (came := self.record_ms(device_id, seq)) is not None]
         return min(known, default=None)
+
+
+def by_hand(folder: Path, scenario: Scenario) -> list[Fault]:
+    """What somebody made fail between devices and people while the run went on, by the run's own log."""
+    out: list[Fault] = []
+    begun: dict[tuple[str, str | None], Act] = {}
+    for act in acts_of(folder, scenario):
+        kind = act.what.removesuffix(OVER)
+        if kind not in get_args(FaultKind):
+            continue
+        before = begun.pop((kind, act.wearer), None)
+        if before is not None:
+            out.append(act_of(kind, act.wearer, before.values, before.at_ms, act.at_ms))
+        if act.what == kind:
+            begun[kind, act.wearer] = act
+    return out + [act_of(kind, wearer, act.values, act.at_ms, FOR_EVER_MS) for (kind, wearer), act in begun.items()]
+
+
+def acts_of(folder: Path, scenario: Scenario) -> list[Act]:
+    """All that was done by hand to a run."""
+    log = folder / LOG
+    return load_acts(log, scenario) if log.exists() else []
 
 
 def outcomes(engine: Engine, scenario: Scenario, folder: Path, ended_ms: int, settled_ms: int) -> list[Outcome]:

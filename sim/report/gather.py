@@ -16,12 +16,15 @@ from bridge.store.opening import open_store
 from bridge.store.schema import condition, event, record
 from firmware.core.ident import parse_device_name
 from firmware.core.record import FIX, MODE_GPS, MODE_OFF, MODE_RF
-from sim.engine.expecting import Came
+from sim.control.acts import EVENTS, FAULTS, OVER, PACE, Act
+from sim.control.doing import do, is_worldly
+from sim.engine.expecting import Came, acts_of
 from sim.engine.figures import DeviceFigures
 from sim.engine.summary import FINDINGS, Summary
 from sim.report.words import describe, plain
 from sim.scenario import Scenario
 from sim.world import World
+from sim.world.overlay import Overlay
 from sim.world.plane import distance_m
 from sim.world.wearer import Wearer
 
@@ -148,6 +151,11 @@ def gather_run(run: "Run", summary: Summary) -> Story:
 def gather(folder: Path, scenario: Scenario, summary: Summary, devices: Sequence[DeviceFigures]) -> Story:
     """Of a run's folder and what was kept of the run."""
     world = scenario.world()
+    acts = acts_of(folder, scenario)
+    overlay = Overlay(world)
+    for act in acts:
+        if is_worldly(act):
+            do(act, world, overlay)
     ended_ms = round(summary.simulated_s * 1000)
     sample_ms = max(SAMPLE_MS, -(-ended_ms // _SAMPLES_MAX // 1000) * 1000)
     came = Came(folder, scenario)
@@ -155,6 +163,8 @@ def gather(folder: Path, scenario: Scenario, summary: Summary, devices: Sequence
     try:
         with engine.connect() as connection:
             wearers = [_wearer(w, world, scenario, connection, came, ended_ms, sample_ms) for w in world.wearers.values()]
+            for wearer in wearers:
+                _note_acts(wearer, acts, ended_ms)
             lags = _record_lags(connection, scenario, came)
     finally:
         engine.dispose()
@@ -210,6 +220,26 @@ def _plan(story: WearerStory, world: World, scenario: Scenario, ended_ms: int) -
     for order in scenario.orders:
         if order.device in mine and order.at_ms <= ended_ms:
             story.happenings.append(Happening(order.at_ms, order.device, f"order: {plain(order.kind)}"))
+    story.happenings.sort()
+
+
+def _note_acts(story: WearerStory, acts: Iterable[Act], ended_ms: int) -> None:
+    """What somebody did by hand; what he did to a device is among what the world tells of it."""
+    begun: dict[tuple[str, str | None], int] = {}
+    for act in acts:
+        kind = act.what.removesuffix(OVER)
+        if act.wearer not in (None, story.id) or act.what in PACE or act.what in EVENTS or act.at_ms > ended_ms:
+            continue
+        if kind not in FAULTS:
+            story.happenings.append(Happening(act.at_ms, story.tag, f"{plain(act.what)}, by hand"))
+            continue
+        since = begun.pop((kind, act.wearer), None)
+        if since is not None:
+            story.faults.append(Span(since, act.at_ms, f"{plain(kind)}, by hand"))
+        if act.what == kind:
+            begun[kind, act.wearer] = act.at_ms
+    story.faults += [Span(since, ended_ms, f"{plain(kind)}, by hand") for (kind, _), since in begun.items()]
+    story.faults.sort()
     story.happenings.sort()
 
 

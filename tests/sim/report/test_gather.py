@@ -3,6 +3,7 @@
 import pytest
 
 from firmware.core import record
+from sim.control.acts import Act, text
 from sim.report.gather import SAMPLE_MS, Span, Story, WearerStory
 from sim.world.plane import distance_m
 from tests.sim.report.made_up import HOUR_MS, MINUTE_MS, TAG, UNIT, MadeUp
@@ -92,3 +93,34 @@ def test_records_that_nobody_believes_are_left_out(made: MadeUp):
     wearer = made.story().wearers[0]
     assert [fix.t_ms for fix in wearer.fixes] == [5 * HOUR_MS]
     assert [span.value for span in wearer.modes] == ["GPS", "OFF"]
+
+
+def test_what_was_done_by_hand_counts_as_the_scenarios_own(made: MadeUp):
+    at = {name: made.ms(name) for name in ("08:00", "08:30", "09:00", "10:00")}
+    here = made.scenario.home_of(made.scenario.file.people[0])
+    acts = [
+        Act(at["08:00"], "moved", "jory", {"lat": here[0] + 0.003, "lon": here[1]}),
+        Act(at["08:30"], "strap_cut", "jory"),
+        Act(at["08:30"], "jam", "jory", {"fall_db": 30}),
+        Act(at["09:00"], "jam_over", "jory"),
+        Act(at["09:00"], "bridge_down"),
+        Act(at["10:00"], "bridge_down_over"),
+        Act(at["10:00"], "shield", None),
+    ]
+    (made.folder / "acts.yaml").write_text(text(acts, made.scenario), encoding="utf-8")
+    seq = made.fix(at["09:00"] + MINUTE_MS, *here)
+    made.went(seq, seq, at["09:00"] + 2 * MINUTE_MS)
+    story = made.story()
+    (wearer,) = story.wearers
+    assert wearer.samples[at["08:00"] // SAMPLE_MS + 2].home_m == pytest.approx(333, abs=5)
+    assert [(done.t_ms, done.text) for done in wearer.happenings[:2]] == [
+        (at["08:00"], "moved, by hand"),
+        (at["08:30"], "strap cut"),
+    ]
+    assert wearer.faults == [
+        Span(at["08:30"], at["09:00"], "jam, by hand"),
+        Span(at["09:00"], at["10:00"], "bridge down, by hand"),
+        Span(at["10:00"], story.ended_ms, "shield, by hand"),
+    ]
+    assert wearer.uncovered[0].from_ms - at["10:00"] <= MINUTE_MS  # under the foil
+    assert story.record_lags_ms == [at["10:00"] - at["09:00"] - MINUTE_MS]  # it waited for the bridge
