@@ -53,6 +53,6 @@ NIC_NETWORK = 2
 
 POWER_LOST = 255  # in RESET: it stays off until POWER comes
 
-NEVER = 0xFFFFFFFFFFFFFFFF
+NEVER = 1 << 60  # an integer that needs no heap on either end
 
 RUN_MAX = 4096  # bytes of a RUN's body: the device's buffer

@@ -19,8 +19,9 @@ _NEVER = _channels.NEVER
 _pipe_in = None
 _pipe_out = None
 
-_inbox = bytearray(_channels.RUN_MAX)
+_inbox = bytearray(4 + _channels.RUN_MAX)
 _inbox_view = memoryview(_inbox)
+_length_view = _inbox_view[:4]
 _horizon = 0
 _clear = 0  # nobody is within reach of the radio before this time
 _base = 0
@@ -135,12 +136,15 @@ def advance(deadline):
 
 def _deliver():
     global _left, _taken, _at, _next
-    _, channel, sub, n = struct.unpack_from("<IBBH", _inbox, _at)
+    inbox = _inbox
     start = _at + 8
+    channel = inbox[start - 4]
+    sub = inbox[start - 3]
+    n = inbox[start - 2] | inbox[start - 1] << 8
     _at = start + n
     _left -= 1
     _taken += 1
-    _next = _base + struct.unpack_from("<I", _inbox, _at)[0] if _left else _NEVER
+    _next = _base + _u32(inbox, _at) if _left else _NEVER
     if asleep and (channel == _channels.UART_RX or channel == _channels.BLE_HEARD):
         return  # nobody samples the line, and the radio is off
     handler = _listeners.get(channel)
@@ -160,26 +164,31 @@ def _hand_over(wake):
     _taken = 0
     _answerable = False
     _out_base = now
-    _read_exactly(4)
-    n = struct.unpack_from("<I", _inbox)[0]
-    if n > len(_inbox):
+    inbox = _inbox
+    _read(_length_view)
+    n = _u32(inbox, 0)
+    if 4 + n > len(inbox):
         raise ValueError("RUN of %d bytes" % n)
-    _read_exactly(n)
-    _base, _horizon, _clear, _left = struct.unpack_from("<QQQH", _inbox)
+    _read(_inbox_view[4 : 4 + n])
+    _base = _u32(inbox, 4) | _u32(inbox, 8) << 32
+    _horizon = _u32(inbox, 12) | _u32(inbox, 16) << 32
+    _clear = _u32(inbox, 20) | _u32(inbox, 24) << 32
+    _left = inbox[28] | inbox[29] << 8
     if _base > now:  # this life began at some time of the scenario
         now = _base
         _out_base = now
-    _at = 26
-    _next = _base + struct.unpack_from("<I", _inbox, _at)[0] if _left else _NEVER
+    _at = 30
+    _next = _base + _u32(inbox, 30) if _left else _NEVER
 
 
-def _read_exactly(n):
-    at = 0
-    while at < n:
-        got = _pipe_in.readinto(_inbox_view[at:n])
-        if not got:
-            sys.exit(0)  # the engine is gone: so is this world
-        at += got
+def _read(view):
+    if _pipe_in.readinto(view) != len(view):
+        sys.exit(0)  # the engine is gone: so is this world
+
+
+def _u32(buf, at):
+    # As struct.unpack_from would, without its tuple: this is done often, and garbage is what costs most.
+    return buf[at] | buf[at + 1] << 8 | buf[at + 2] << 16 | buf[at + 3] << 24
 
 
 def sleep(kind, deadline, woken):

@@ -9,6 +9,10 @@ _IRQ_SCAN_RESULT = 5
 _IRQ_SCAN_DONE = 6
 _ADV_NONCONN_IND = 3
 _STOP = 0xFFFFFFFF
+_NOTHING = struct.pack("<I", 0)
+_ENDED = struct.pack("<III", _STOP, 0, 0)
+_said = bytearray(4 + 31)
+_views = {}  # by the length of the advertisement, what of `_said` is told
 
 FLAG_READ = 2
 FLAG_WRITE = 8
@@ -47,20 +51,26 @@ class BLE:
 
     def gap_advertise(self, interval_us, adv_data=None, *, resp_data=None, connectable=True):
         if interval_us is None:
-            _hw.emit(_channels.BLE_ADVERTISE, 0, struct.pack("<I", 0), False)
+            _hw.emit(_channels.BLE_ADVERTISE, 0, _NOTHING, False)
             return
         if not self._active:
             raise OSError(19)
         if adv_data is not None and len(adv_data) > 31:
             raise OSError(22)
-        _hw.emit(_channels.BLE_ADVERTISE, 0, struct.pack("<I", interval_us) + bytes(adv_data or b""))
+        n = len(adv_data) if adv_data is not None else 0
+        struct.pack_into("<I", _said, 0, interval_us)
+        if n:
+            _said[4 : 4 + n] = adv_data
+        if n not in _views:
+            _views[n] = memoryview(_said)[: 4 + n]
+        _hw.emit(_channels.BLE_ADVERTISE, 0, _views[n])
 
     def gap_scan(self, duration_ms, interval_us=1280000, window_us=11250, active=False):
         if self._scanning:
             self._scanning = False
             _hw.cancel_call(self._end)
             if duration_ms is None:
-                _hw.emit(_channels.BLE_SCAN, 0, struct.pack("<III", _STOP, 0, 0), False)
+                _hw.emit(_channels.BLE_SCAN, 0, _ENDED, False)
                 self._done()
         if duration_ms is None:
             return

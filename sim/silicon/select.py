@@ -1,5 +1,6 @@
 """MicroPython's `select` on virtual time: asks each stream's own `ioctl`, and only then lets time move."""
 
+import _channels
 import _hw
 
 POLLIN = 1
@@ -37,7 +38,7 @@ class poll:
         return ready
 
     def ipoll(self, timeout=-1, flags=0):
-        deadline = _hw.now + timeout if timeout >= 0 else 0xFFFFFFFFFFFFFFFF
+        deadline = _hw.now + timeout if timeout >= 0 else _channels.NEVER
         while True:
             ready = self._ready()
             if ready:
