@@ -1,8 +1,8 @@
 """Scenarios that can share a world, in one run: broker, bridge and start-up are paid once for all of them.
 
 Sharing changes nothing for the single wearer: every draw of the world is keyed by seed and tag, a home unit is heard in its own
-household alone, and faults and coverage holes that reach beyond a household keep their scenario apart. What is dated by the newest
-record of anybody, the receive times of a simulated bridge, does depend on the company; no figure stands on it.
+household alone, and faults and coverage holes that reach beyond a household keep their scenario apart. What is dated by the
+newest record of anybody, the receive times of a simulated bridge, does depend on the company; no figure stands on it.
 """
 
 from collections.abc import Iterable, Sequence

@@ -132,7 +132,7 @@ def fix_rate(take: Take) -> Samples:
 
 
 def fix_rate_at_rest(take: Take) -> Samples:
-    """Seconds between fixes once the wearer has been still for a quarter of an hour; and the longest wait for the first of them."""
+    """Seconds between fixes once the wearer has been still for a quarter of an hour."""
     out: list[float] = []
     for p in take.people:
         for a, b in pairwise(take.fixes(p.id)):
@@ -340,7 +340,7 @@ _DISTURBED = ("shielded", "jammed", "spoofed", "receiver_dead", "modem_dead", "u
 
 
 def ordinary_loss(take: Take) -> Samples:
-    """Findings of jamming, shielding or dead parts, a wearer-day, of wearers to whom nothing was done; and that signal was lost."""
+    """Findings of jamming, shielding or dead parts, a wearer-day, where nothing was done; and how often the signal was lost."""
     days = take.ended_ms / 86_400_000
     lost = sum(len(take.events(p.tag, record.GNSS_LOST)) for p in take.people)
     return {"told": [len(take.findings(p.id, *_DISTURBED)) / days for p in take.people], "lost": [float(lost)]}

@@ -1,8 +1,8 @@
-"""The table: what a tagging system must do, with the figure that is asked, the scenario that shows it and the function that reads it.
+"""The table: what a tagging system must do, the figure that is asked, the scenario that shows it, the function that reads it.
 
-`ROWS` names every row of the field's requirements, sections 2 (figures to meet or beat) and 3 (what goes wrong in the field). Each
-has at least one `Requirement`; what software cannot show, or this version of the product does not have yet, says so in `not_shown`
-and is printed with its reason, never left out.
+`ROWS` names every row of the field's requirements, sections 2 (figures to meet or beat) and 3 (what goes wrong in the field).
+Each has at least one `Requirement`; what software cannot show, or this version of the product does not have yet, says so in
+`not_shown` and is printed with its reason, never left out.
 """
 
 from collections.abc import Callable
@@ -122,10 +122,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "endurance",
         "endurance",
-        (Figure("open", "in the open, by the energy model", 40, "h", at_least=True),
-         Figure("home", "at home 14 h a day, by the energy model", 7, "days", at_least=True)),
+        (
+            Figure("open", "in the open, by the energy model", 40, "h", at_least=True),
+            Figure("home", "at home 14 h a day, by the energy model", 7, "days", at_least=True),
+        ),
         alone=lasting.tag,
-    ),  # fmt: skip
+    ),
     Requirement("charging", "charging", (Figure("hours", "a day of a wearer at home 14 h", 2, "h"),), alone=lasting.charging),
     Requirement(
         "store_without_coverage",
@@ -148,10 +150,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "battery_warnings",
         "battery warnings",
-        (Figure("lead", "wearer warned before an officer", 15, "min", at_least=True),
-         Figure("stages", "told at a stage", 1, "", "share", True)),
+        (
+            Figure("lead", "wearer warned before an officer", 15, "min", at_least=True),
+            Figure("stages", "told at a stage", 1, "", "share", True),
+        ),
         measures.battery_warnings,
-    ),  # fmt: skip
+    ),
     Requirement(
         "home_unit",
         "home unit",
@@ -208,7 +212,9 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         ),
         measures.accuracy,
     ),
-    Requirement("zone_test", "accuracy", (Figure("claims", "inside or outside said rightly", 1, "", "share", True),), measures.zone_event),
+    Requirement(
+        "zone_test", "accuracy", (Figure("claims", "inside or outside said rightly", 1, "", "share", True),), measures.zone_event
+    ),
     Requirement("tamper_latches", "tamper", (Figure("latched", "latched", 1, "", "share", True),), measures.tamper_latches),
     Requirement(
         "alert_overload",
@@ -216,7 +222,9 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         (Figure("alerts", "alerts a wearer-day", 0.33, "", "mean"),),
         measures.alert_overload,
     ),
-    Requirement("flapping_signal", "alert overload", (Figure("episodes", "findings of a kind", 1, ""),), measures.flapping_signal),
+    Requirement(
+        "flapping_signal", "alert overload", (Figure("episodes", "findings of a kind", 1, ""),), measures.flapping_signal
+    ),
     Requirement("hidden_backlog", "backlog", not_shown="the product has no alerts to resolve yet: findings alone are listed"),
     Requirement(
         "gnss_drift",
@@ -228,7 +236,10 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "late_records",
         "uploads",
-        (Figure("dated", "dated where it belongs", 1, "", "share", True), Figure("marked", "marked as late", 1, "", "share", True)),
+        (
+            Figure("dated", "dated where it belongs", 1, "", "share", True),
+            Figure("marked", "marked as late", 1, "", "share", True),
+        ),
         measures.late_records,
     ),
     Requirement(
@@ -263,6 +274,6 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         measures.local_times,
     ),
     Requirement("tag_taken_off", "taken off", not_shown="the product makes no reports yet, which are what must say it"),
-)  # fmt: skip
+)
 
 BY_NAME = {each.name: each for each in REQUIREMENTS}

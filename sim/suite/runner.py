@@ -1,7 +1,8 @@
 """Runs of many seeds over processes: each a bundle of scenarios under one seed, in a folder of its own that is gone afterwards.
 
-A run that fails is its own result: its scenarios are tried again one by one, so that only the one that broke it has the crash in its
-row. What is found depends on names and seeds alone, neither on the number of processes nor on the order in which they are done.
+A run that fails is its own result: its scenarios are tried again one by one, so that only the one that broke it has the crash
+in its row. What is found depends on names and seeds alone, neither on the number of processes nor on the order in which they
+are done.
 """
 
 import multiprocessing

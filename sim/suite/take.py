@@ -54,7 +54,7 @@ class Finding(NamedTuple):
 
 @dataclass
 class Take:
-    """`scenario` is the requirement's own, as the seed has it; `world` may hold more people than that. `journal_bytes`: of a tag."""
+    """`scenario` is the requirement's own, as the seed has it; `world` may hold more people. `journal_bytes`: of a tag."""
 
     scenario: Scenario
     world: World
@@ -84,7 +84,7 @@ class Take:
     def trouble_ms(self, who: str, kind: str) -> list[tuple[int, int]]:
         """From when until when the person had this fault."""
         faults = [f for f in self.scenario.file.faults if f.kind == kind and f.wearer == who]
-        return [(self.moment_ms(f.start), self.moment_ms(f.end)) for f in faults]
+        return [(self.moment_ms(f.start), self.moment_ms(f.end)) for f in faults if f.start is not None and f.end is not None]
 
     # The store
 

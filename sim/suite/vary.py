@@ -14,7 +14,8 @@ broker that is down) are shifted by a draw of their own.
 import math
 from typing import Any
 
-from sim.scenario import Scenario, models
+from sim.scenario import Scenario
+from sim.scenario.models.people import Home
 from sim.scenario.moments import parse_moment
 from sim.world.hashing import bits, stream
 from sim.world.town import Town
@@ -41,7 +42,8 @@ def varied(scenario: Scenario, seed: int) -> Scenario:
     faults = []
     for f in file.faults:
         by = everyone_s if f.wearer is None else shifts[household[f.wearer]]
-        faults.append(f.model_copy(update={"start": later(f.start, by), "end": later(f.end, by)}))
+        moved = {key: later(at, by) for key in ("start", "end") if (at := getattr(f, key)) is not None}
+        faults.append(f.model_copy(update=moved))
     orders = [o.model_copy(update={"at": later(o.at, shifts[of_device[o.device]])}) for o in file.orders]
     expect = []
     for e in file.expect:
@@ -65,7 +67,7 @@ def later(moment: str, by_s: int) -> str:
     return clock if day + days == 1 else f"day {day + days} {clock}"
 
 
-def _moved(home: models.people.Home, town: Town, seed: int, key: str) -> models.people.Home:
+def _moved(home: Home, town: Town, seed: int, key: str) -> Home:
     if home.place is None or not home.place[0].isdigit():
         return home
     here = town.place(home.place)

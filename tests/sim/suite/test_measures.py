@@ -1,4 +1,4 @@
-"""Measures over stores that a test has written: what is right gives good samples, what is wrong gives samples that hold nothing."""
+"""Measures over stores that a test has written: what is right gives good samples, what is wrong gives bad ones."""
 
 from pathlib import Path
 
