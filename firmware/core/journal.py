@@ -15,7 +15,7 @@ from binascii import crc32
 from .blockdev import BLOCK_ERASE
 from .port import const
 from .record import SIZE
-from .ring import EIO, HEADER, HEADER_SIZE, MARK, MARKS, RECORDS, VERSION, Ring, u32
+from .ring import BLANK, EIO, HEADER, HEADER_SIZE, MARK, MARKS, RECORDS, VERSION, Ring, u32
 
 _MARK_STEP = const(32)  # released records that are worth a mark: one batch of the uplink
 _TRIES = const(3)  # slots or sectors that may turn out bad in one append
@@ -67,8 +67,11 @@ class Journal(Ring):
 
     def _is_blank(self):
         # Or nearly so: the header of the first sector may have been torn.
+        # In eighths of a block: a new device looks through all its flash so.
+        piece = bytearray((self._block_size - HEADER_SIZE) // 8)
+        blank = b"\xff" * len(piece)
         for block in range(self._blocks):
-            if not self._is_blank_block(block, HEADER_SIZE):
+            if not self._is_blank_block(block, HEADER_SIZE, piece, blank):
                 return False
         return True
 
@@ -134,7 +137,7 @@ class Journal(Ring):
             generation = self._generation + 1
             erase = self._generation >= 0
             if not erase:  # a new device: nothing to erase if there is a blank block, and nothing to tear
-                while generation < self._blocks and not self._is_blank_block(generation, 0):
+                while generation < self._blocks and not self._is_blank_block(generation, 0, self._head, BLANK):
                     generation += 1
                 erase = generation == self._blocks
                 generation %= self._blocks

@@ -165,10 +165,10 @@ class Ring:
             if u32(self._mark, 4) == self._mark_crc(released):
                 self.released = max(self.released, released)
 
-    def _is_blank_block(self, block, at):
-        # From byte `at` on.
-        while at < self._block_size and self._read(block, at, self._head) and self._head == BLANK:
-            at += HEADER_SIZE
+    def _is_blank_block(self, block, at, piece, blank):
+        # From byte `at` on, in pieces; so many that they end where the block does.
+        while at < self._block_size and self._read(block, at, piece) and piece == blank:
+            at += len(blank)
         return at >= self._block_size
 
     def _is_header(self, block):
