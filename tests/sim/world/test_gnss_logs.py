@@ -54,7 +54,8 @@ def read(data: bytes) -> Figures:
             clock = fields[1]
             out.used.append(int(fields[7]))
             out.hdop.append(float(fields[8]))
-            out.at.append((s.longitude * 111_320 * math.cos(math.radians(s.latitude)), s.latitude * 111_195))
+            lat, lon = float(s.latitude), float(s.longitude)  # pyright: ignore[reportArgumentType]
+            out.at.append((lon * 111_320 * math.cos(math.radians(lat)), lat * 111_195))
     return out
 
 

@@ -53,7 +53,7 @@ def test_it_does_not_matter_how_it_is_asked_for(rate, cuts, seed):
 
 def test_lookalikes_look_like_ours_and_are_refused():
     heard = list(world(Radio(300, 0.25)).bystanders(UNIT, 0, HOUR))
-    opener = FrameOpener(bytes(16), [0x02000001])
+    opener = FrameOpener(bytes(16), 0x02000001)
     frames = [frame for h in heard if (frame := find_frame(h.data)) is not None]
     assert len(frames) == pytest.approx(len(heard) / 4, rel=0.1)
     assert {opener.open(frame) for frame in frames} == {REFUSED}
@@ -62,7 +62,8 @@ def test_lookalikes_look_like_ours_and_are_refused():
 def test_a_turning_body_takes_more_and_less_but_the_same_on_average():
     def levels(turning_db):
         w = world(Radio(turning_db=turning_db), trips=())
-        return [w.tag_to_home_unit_dbm(TAG, UNIT, 3.0, t) for t in range(0, 6 * HOUR, 1000)]
+        heard = [w.tag_to_home_unit_dbm(TAG, UNIT, 3.0, t) for t in range(0, 6 * HOUR, 1000)]
+        return [level if level is not None else pytest.fail("not heard at home") for level in heard]
 
     plain, turned = levels(0), levels(6)
     change = [b - a for a, b in zip(plain, turned, strict=True)]

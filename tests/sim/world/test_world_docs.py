@@ -2,7 +2,6 @@
 
 import importlib
 import re
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,9 @@ MODELS = ("bystanders", "cellular", "energy", "gnss", "mapped", "motion", "radio
 @pytest.mark.parametrize("row", FIGURES, ids=lambda row: row[0])
 def test_a_figure_of_the_page_is_the_models(row):
     _, told, where, source = row
-    module, name, key = re.fullmatch(r'`(\w+)\.(\w+)(?:\["(\w+)"\])?`', where).groups()
+    found = re.fullmatch(r'`(\w+)\.(\w+)(?:\["(\w+)"\])?`', where)
+    assert found is not None, where
+    module, name, key = found.groups()
     value = getattr(importlib.import_module(f"sim.world.{module}"), name)
     value = value[key] if key else value
     numbers = [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", told)]
@@ -27,7 +28,7 @@ def test_a_figure_of_the_page_is_the_models(row):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_says_where_it_comes_from_or_that_it_is_our_judgement(name):
-    text = Path(importlib.import_module(f"sim.world.{name}").__file__).read_text("utf-8")
+    text = (ROOT / "sim" / "world" / f"{name}.py").read_text("utf-8")
     assert re.search(r"judge?ment|judged|data sheet|ITU-R|typical", text)
 
 
