@@ -1,6 +1,7 @@
 """`python -m tests.end_to_end.one_run FOLDER [--seed N] [--speed X] [--core N] [--scenario FILE] [--until-min N]`
 
-One run in a process of its own, so that it can be pinned to a core, or killed. Prints its summary as JSON.
+One run in a process of its own, so that it can be pinned to a core, or killed. Prints its summary as JSON, and in `told` what the
+bridge made of it.
 """
 
 import argparse
@@ -28,7 +29,7 @@ def main() -> None:
         scenario = with_seed(scenario, arguments.seed)
     until_ms = arguments.until_min * 60_000 if arguments.until_min else None
     outcome = run_scenario(arguments.folder, scenario=scenario, speed=arguments.speed, until_ms=until_ms)
-    print(json.dumps(outcome.summary.as_dict()))
+    print(json.dumps({**outcome.summary.as_dict(), "told": outcome.events()}))
 
 
 if __name__ == "__main__":

@@ -14,14 +14,16 @@ import pytest
 import sim.scenarios
 
 ROOT = Path(__file__).parents[2]
+BRIEF = Path(__file__).with_name("brief.yaml")
 DEMO = Path(sim.scenarios.__file__ or "").with_name("demo.yaml")
 
 
-def one_run(folder: Path, *options: object, timeout_s: float = 200) -> dict[str, Any]:
+def one_run(folder: Path, *options: object, timeout_s: float = 200, before: tuple[str, ...] = (), **env: str) -> dict[str, Any]:
     """The summary of a run in a process of its own, which came to a good end."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.end_to_end.one_run", str(folder), *map(str, options)],
+        [*before, sys.executable, "-m", "tests.end_to_end.one_run", str(folder), *map(str, options)],
         cwd=ROOT,
+        env={**os.environ, **env},
         capture_output=True,
         text=True,
         timeout=timeout_s,
@@ -71,6 +73,33 @@ def test_at_another_pace(digest: str, tmp_path: Path, speed: int):
 def test_while_others_use_the_processor(digest: str, tmp_path: Path):
     with busy(2 * (os.cpu_count() or 1)):
         assert one_run(tmp_path / "run")["digest"] == digest
+
+
+@pytest.fixture(scope="module")
+def brief(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Of a minute and a half as fast as possible."""
+    summary = one_run(tmp_path_factory.mktemp("brief") / "run", "--scenario", BRIEF)
+    assert [kind for _, kind, *_ in summary["told"]].count("strap_cut") == 1
+    return summary
+
+
+@pytest.mark.parametrize("speed", [30, pytest.param(1, marks=pytest.mark.slow)])
+def test_on_the_wall_clock_the_same_is_recorded_and_found(brief: dict[str, Any], tmp_path: Path, speed: int):
+    paced = one_run(tmp_path / "run", "--scenario", BRIEF, "--speed", speed)
+    assert paced["wall_s"] >= 90 / speed
+    assert (paced["digest"], paced["told"]) == (brief["digest"], brief["told"])
+
+
+@pytest.mark.slow
+def test_whatever_the_interpreter_makes_of_its_sets_and_whoever_is_served_first(brief: dict[str, Any], tmp_path: Path):
+    for n, hash_seed in enumerate(("1", "4242")):
+        other = one_run(tmp_path / str(n), "--scenario", BRIEF, before=("nice", "-n", str(n * 15)), PYTHONHASHSEED=hash_seed)
+        assert (other["digest"], other["told"]) == (brief["digest"], brief["told"])
+
+
+@pytest.mark.slow
+def test_whatever_the_interpreter_makes_of_its_sets(digest: str, tmp_path: Path):
+    assert one_run(tmp_path / "run", PYTHONHASHSEED="77")["digest"] == digest
 
 
 def test_another_seed_gives_other_records(digest: str, tmp_path: Path, seed: int):

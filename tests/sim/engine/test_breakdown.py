@@ -63,6 +63,7 @@ def test_a_loop_without_an_end_is_ended_after_its_share_of_the_processor(tmp_pat
     check_that_the_others_live(run, summary)
 
 
+@pytest.mark.slow
 def test_a_device_that_answers_for_ever_at_the_same_moment_is_ended_too(tmp_path: Path, monkeypatch):
     body = "uart = machine.UART(1, 9600)\nwhile True:\n    uart.write('x')"
     run, summary = run_with(tmp_path / "run", monkeypatch, body)
@@ -79,6 +80,7 @@ def test_an_interpreter_that_dies_at_every_start_is_given_up(tmp_path: Path, mon
     check_that_the_others_live(run, summary)
 
 
+@pytest.mark.slow
 def test_a_firmware_that_does_nothing_but_start_again_is_given_up(tmp_path: Path, monkeypatch):
     run, summary = run_with(tmp_path / "run", monkeypatch, "time.sleep_ms(200)\nmachine.reset()")
     (crash,) = summary.crashes
