@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 SAMPLE_MS = 15_000  # no closer than this
 _SAMPLES_MAX = 6_000  # of one wearer: a longer run is sampled less often
+_CORNERS_MAX = 30_000
 _COVERAGE_EVERY = 4  # samples: coverage changes more slowly than places, and costs more to ask
 _MODES = {MODE_GPS: "GPS", MODE_RF: "RF", MODE_OFF: "OFF"}
 _PRESENCES = {"home": "home", "not_home": "out"}
@@ -112,6 +113,7 @@ class WearerStory:
     home_unit: str | None
     home: tuple[float, float]
     samples: list[Sample] = field(default_factory=list)
+    track: list[tuple[float, float]] = field(default_factory=list)  # the true way, with all its corners
     uncovered: list[Span] = field(default_factory=list)
     no_home_network: list[Span] = field(default_factory=list)
     fixes: list[Fix] = field(default_factory=list)
@@ -182,6 +184,7 @@ def _wearer(
         away_m = distance_m(truth.lat, truth.lon, *home)
         at_home = truth.place == wearer.home.name
         story.samples.append(Sample(t_ms, truth.lat, truth.lon, truth.speed_mps, away_m, truth.mode, at_home))
+    story.track = _track(story, world, ended_ms)
     asked = [*times[::_COVERAGE_EVERY], ended_ms]
     story.uncovered = _when_not(((t, world.has_coverage(wearer.tag, t)) for t in asked), ended_ms)
     if unit := wearer.home_unit:
@@ -191,6 +194,17 @@ def _wearer(
     _read_records(story, connection, scenario.start_utc_ms, ended_ms)
     _read_events(story, connection, scenario.start_utc_ms, came, ended_ms)
     return story
+
+
+def _track(story: WearerStory, world: World, ended_ms: int) -> list[tuple[float, float]]:
+    """Where the way of moving changes there may be a corner; of a very long run the rest goes by the samples."""
+    track: list[tuple[float, float]] = []
+    t_ms = 0
+    while t_ms <= ended_ms and len(track) < _CORNERS_MAX:
+        truth = world.truth(story.id, t_ms)
+        track.append((truth.lat, truth.lon))
+        t_ms = max(t_ms + 1, world.next_change(story.id, t_ms))
+    return track + [(s.lat, s.lon) for s in story.samples if s.t_ms >= min(t_ms, ended_ms)]
 
 
 def _when_not(told: Iterable[tuple[int, bool]], ended_ms: int) -> list[Span]:

@@ -61,7 +61,7 @@ class Maps:
 
     def draw(self, wearer: WearerStory) -> str:
         """One wearer's map."""
-        track = [self.point(s.lat, s.lon) for s in wearer.samples]
+        track = [self.point(lat, lon) for lat, lon in wearer.track]
         fixes = [(self.point(fix.lat, fix.lon), fix) for fix in wearer.fixes]
         home = self.point(*wearer.home)
         x, y, wide, high = _frame([*track, home, *(point for zone in wearer.zones for point in self._extent(zone))])

@@ -140,10 +140,11 @@ def _stack(axis: Axes, kind: str, cell: Battery, devices: list[DeviceFigures], n
         lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
     for i, end in enumerate(lefts):
         share = end / cell.usable_mah
-        axis.annotate(f" {end:.3g} mAh, {share:.1%} of a cell", (end, i), va="center", fontsize=8.5, color=DIM)
+        told = f"{end:,.0f}" if end >= 100 else f"{end:.3g}"
+        axis.annotate(f" {told} mAh, {share:.1%} of a cell", (end, i), va="center", fontsize=8.5, color=DIM)
     axis.set_yticks(range(len(devices)), labels)
     axis.invert_yaxis()
-    axis.set_xlim(0, max(lefts) * 1.22 or 1)
+    axis.set_xlim(0, max(lefts) * 1.28 or 1)
     axis.grid(axis="y", visible=False)
     axis.set_title(kind)
     axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))

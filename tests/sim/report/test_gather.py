@@ -1,6 +1,7 @@
 """What is put together for a report: the plan, the truth and what was found, each from where it is known."""
 
 import pytest
+import shapely
 
 from firmware.core import record
 from sim.control.acts import Act, text
@@ -27,6 +28,17 @@ def test_the_truth_is_the_worlds(story: Story, jory: WearerStory):
         assert (sample.lat, sample.lon, sample.travel) == (truth.lat, truth.lon, truth.mode)
         assert sample.home_m == pytest.approx(distance_m(truth.lat, truth.lon, *jory.home))
     assert jory.samples[0].at_home and not jory.samples[-1].at_home  # the tag lies where he dropped it
+
+
+def test_the_true_way_has_its_corners(story: Story, jory: WearerStory):
+    world = story.scenario.world()
+    plane = world.town.plane
+    way = shapely.LineString([plane.to_xy(lat, lon) for lat, lon in jory.track])
+    off = []
+    for t_ms in range(ms(story, "10:30"), ms(story, "14:00"), 1_000):
+        truth = world.truth("jory", t_ms)
+        off.append(way.distance(shapely.Point(plane.to_xy(truth.lat, truth.lon))))
+    assert max(off) < 0.5
 
 
 def test_coverage_is_as_it_really_was(story: Story, jory: WearerStory):
