@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sim.control.acts import KILLED, OVER, Act
-from sim.engine.net import Network, Slow
+from sim.engine.connection import Slow
+from sim.engine.net import Network
 from sim.engine.services import Services
 from sim.scenario import Fault
 from sim.scenario.faults import act_of
@@ -147,7 +148,7 @@ class _Doing:
     def _slow(self, what: str) -> None:
         delays = [fault.delay_ms for fault in self.faults.going_on if fault.kind == f"{what}_slow"]
         self.services.slow(what, bool(delays))
-        self.network.late(what, max(delays, default=0))
+        self.network.ways.late(what, max(delays, default=0))
 
     def _network_is(self, fault: Fault) -> None:
         if fault.between == "bridge":
@@ -159,8 +160,8 @@ class _Doing:
         names = self.faults.devices(fault)
         if fault.kind == "network_partition":
             self.network.part(name for name in names if name in still)
-            self.network.join([name for name in names if name not in still], self.t_ms)
+            self.network.mend([name for name in names if name not in still], self.t_ms)
             return
-        self.network.slow(names, None)
+        self.network.ways.slow(names, None)
         for each in same:
-            self.network.slow(self.faults.devices(each), Slow(each.kbit_s, each.latency_ms))
+            self.network.ways.slow(self.faults.devices(each), Slow(each.kbit_s, each.latency_ms))

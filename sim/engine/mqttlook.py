@@ -84,6 +84,12 @@ def answers(packet: bytes) -> Key | None:
     return None
 
 
+def keepalive_s(packet: bytes) -> int:
+    """Within how many seconds a CONNECT promises that the client says something (MQTT 3.1.1 section 3.1.2.10); 0: not at all."""
+    at = _body(packet) + 8  # the protocol's name, its level, and the flags
+    return int.from_bytes(packet[at : at + 2], "big") if packet[0] >> 4 == CONNECT else 0
+
+
 def acknowledges(packet: bytes) -> int:
     """Whose receipt a PUBACK tells of, by packet id; 0 when it is none."""
     return _packet_id(packet) if packet[0] >> 4 == PUBACK else 0

@@ -27,61 +27,18 @@ import struct
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
+from sim.engine.connection import Awaited, Connection, Latency, Ways
 from sim.engine.device import Device
-from sim.engine.mqttlook import Key, Splitter, acknowledges, answers, awaited, given_as
+from sim.engine.mqttlook import Key, acknowledges, answers, awaited, given_as, keepalive_s
 from sim.engine.tlslook import Tls
 from sim.silicon import _channels as ch
 
 HOLD_S = 30.0
 _CHUNK = 1024  # bytes of a stream in one input: bounds what a device must buffer at once
-_RECEIPT_MS = 60  # the bridge's own share of a receipt's way: a commit and a publish (our judgement)
 _RETRY_S = 0.02
 _NTP_PORT = 123
 _NTP_UNIX = 2_208_988_800  # seconds from 1900 to 1970 (RFC 5905 section 6)
-
-Latency = Callable[[str, int], int | None]  # (device, t_ms) -> one-way latency in ms, None without coverage
-
-
-@dataclass
-class _Awaited:
-    key: Key
-    due_ms: int
-    expires_at: float
-
-
-class _Connection:
-    """One device socket and the real one behind it."""
-
-    def __init__(self, device: Device, sub: int) -> None:
-        self.device = device
-        self.sub = sub
-        self.awaited: deque[_Awaited] = deque()
-        self.real: socket.socket | None = None
-        self.out = b""
-        self.up = Splitter()
-        self.down = Splitter()
-        self.retry_at = 0.0
-        self.last_due_ms = 0
-        self.parked: deque[Key] = deque()  # of who is cut off: what is awaited without a time
-        self.limbo: list[bytes] = []  # of who is cut off: what came, in order
-        self.busy_ms = 0  # a slow network is at what was sent until then
-        self.receipts: set[int] = set()  # packets with receipts that the device has not acknowledged
-        self.unsent_receipts = 0
-        self.greeted = False
-        self.began = False
-        self.tls: Tls | None = None
-        self.sealed = 0  # pieces that the device has not yet told the end of
-        self.is_over = False  # the broker's end is closed; the device will hear that after what came before
-
-
-@dataclass(frozen=True)
-class Slow:
-    """A slow network: `kbit_s` up (0: any), and `latency_ms` more each way."""
-
-    kbit_s: float = 0.0
-    latency_ms: int = 0
 
 
 class Network:
@@ -97,19 +54,15 @@ class Network:
         self._selector = selector
         self._broker = broker
         self._start_utc_ms = start_utc_ms
-        self._latency = latency
+        self.ways = Ways(latency)
         self.on_change: Callable[[Device], None] = lambda device: None
         self.on_sent: Callable[[str, int, int | None, bytes], None] = lambda name, t_ms, latency_ms, packet: None
-        self._connections: dict[tuple[str, int], _Connection] = {}
-        self._by_device: dict[str, list[_Connection]] = {}
+        self._connections: dict[tuple[str, int], Connection] = {}
+        self._by_device: dict[str, list[Connection]] = {}
         self._broker_is_up = True
         self._receipts_come = True
         self._receipts_failed = False  # they did once: from then on those that are owed are looked after
         self._owed: Counter[str] = Counter()  # messages of a device that have no receipt yet
-        self._cut: set[str] = set()  # who hears nothing
-        self._parted: set[str] = set()  # … and is not heard either
-        self._slow: dict[str, Slow] = {}
-        self._late_ms = {"broker": 0, "bridge": 0}
         self.bytes_up = 0
         self.bytes_down = 0
         self.holds_expired = 0
@@ -165,56 +118,52 @@ class Network:
         if not come:
             self._receipts_failed = True
             for connection in self._connections.values():
-                connection.awaited = deque(waiting for waiting in connection.awaited if waiting.key[0] != "receipt")
-                connection.parked = deque(key for key in connection.parked if key[0] != "receipt")
+                connection.without_receipts()
         elif not came:
             for connection in self._standing():
                 if connection.greeted:
                     self._await_owed(connection, self._due_ms(connection.device, t_ms))
 
-    def late(self, what: str, delay_ms: int) -> None:
-        """What "broker" or "bridge" has to say comes so much later from now on."""
-        self._late_ms[what] = delay_ms
-
-    def slow(self, names: Iterable[str], how: Slow | None) -> None:
-        """The network of these devices is slow from now on, or no longer (None)."""
-        for name in names:
-            if how is None:
-                self._slow.pop(name, None)
-            else:
-                self._slow[name] = how
-
     def cut(self, names: Iterable[str]) -> None:
         """These devices have no network until `join`; what they write on a connection that stands is passed on all the same."""
-        self._cut.update(names)
+        self.ways.cut.update(names)
 
     def part(self, names: Iterable[str]) -> None:
-        """Between these devices and the broker nothing passes, either way, until `join`; nobody is told."""
+        """Between these devices and the broker nothing passes, either way, until `mend`; nobody is told."""
         names = list(names)
-        self._cut.update(names)
-        self._parted.update(names)
+        self.ways.cut.update(names)
+        self.ways.parted.update(names)
 
     def join(self, names: Iterable[str], t_ms: int) -> None:
-        """The way is open again at t_ms; where the world itself still has none, all goes on waiting."""
-        names = set(names)
-        self._parted -= names
-        for name in sorted(names & self._cut):
-            self._cut.discard(name)
+        """The way is open again at t_ms; where there is still none for another reason, all goes on waiting."""
+        for name in sorted(self.ways.cut.intersection(names)):
+            self.ways.cut.discard(name)
             for connection in list(self._by_device.get(name, ())):
                 due_ms = self._due_ms(connection.device, t_ms)
                 if due_ms == ch.NEVER:
-                    self._cut.add(name)
+                    self.ways.cut.add(name)
                     break
                 self._resume(connection, due_ms)
 
-    def _resume(self, connection: _Connection, due_ms: int) -> None:
+    def mend(self, names: Iterable[str], t_ms: int) -> None:
+        """They are no longer parted. Whom the broker heard nothing of for too long, it has given up meanwhile."""
+        names = self.ways.parted.intersection(names)
+        self.ways.parted -= names
+        for name in names:
+            for connection in self._by_device.get(name, ()):
+                if connection.is_given_up(t_ms):
+                    connection.is_over = True
+                    self._hang_up(connection)
+        self.join(names, t_ms)
+
+    def _resume(self, connection: Connection, due_ms: int) -> None:
         parked, connection.parked = connection.parked, deque()
         limbo, connection.limbo = connection.limbo, []
         for key in parked:
             if key[0] == "open" and connection.real is not None:
                 self._push(connection, due_ms, bytes([ch.SOCK_OPENED]))
             else:
-                self._await(connection, key, due_ms + self._late(key))
+                self._await(connection, key, due_ms + self.ways.late_ms(key))
         for data in limbo:
             for i in range(0, len(data), _CHUNK):
                 self._push(connection, due_ms, bytes([ch.SOCK_DATA]) + data[i : i + _CHUNK])
@@ -226,7 +175,7 @@ class Network:
             self._connect(connection, time.monotonic())
         self._flush(connection)
 
-    def _standing(self) -> list[_Connection]:
+    def _standing(self) -> list[Connection]:
         return [self._connections[key] for key in sorted(self._connections)]
 
     def is_connected(self, name: str) -> bool:
@@ -267,58 +216,36 @@ class Network:
 
     # Inside.
 
-    def _passes(self, connection: _Connection) -> bool:
-        return connection.device.name not in self._parted
-
-    def _one_way_ms(self, name: str, t_ms: int) -> int | None:
-        """None without a network."""
-        if name in self._parted:
-            return None
-        latency_ms = self._latency(name, t_ms)
-        slow = self._slow.get(name)
-        return latency_ms if latency_ms is None or slow is None else latency_ms + slow.latency_ms
+    def _passes(self, connection: Connection) -> bool:
+        return connection.device.name not in self.ways.parted
 
     def _due_ms(self, device: Device, t_ms: int) -> int:
         """When the answer to something said now arrives."""
-        latency_ms = self._one_way_ms(device.name, t_ms)
+        latency_ms = self.ways.one_way_ms(device.name, t_ms)
         return ch.NEVER if latency_ms is None else t_ms + 2 * latency_ms
 
-    def _late(self, key: Key) -> int:
-        """How long whoever answers takes for it."""
-        if key[0] == "open":
-            return 0
-        return self._late_ms["broker"] + (_RECEIPT_MS + self._late_ms["bridge"] if key[0] == "receipt" else 0)
-
-    def _sent_ms(self, connection: _Connection, t_ms: int, n: int) -> int:
-        """When n bytes more are through a slow network's uplink."""
-        slow = self._slow.get(connection.device.name)
-        if slow is None or not slow.kbit_s:
-            return t_ms
-        connection.busy_ms = max(connection.busy_ms, t_ms) + int(8 * n / slow.kbit_s)
-        return connection.busy_ms
-
-    def _push(self, connection: _Connection, due_ms: int, payload: bytes) -> None:
+    def _push(self, connection: Connection, due_ms: int, payload: bytes) -> None:
         device = connection.device
         # In order, and never before what the device has already lived through.
         due_ms = max(due_ms, connection.last_due_ms, device.horizon_ms + 1, device.now_ms + 1)
         connection.last_due_ms = due_ms
         device.push(due_ms, ch.SOCK_IN, connection.sub, payload)
 
-    def _await(self, connection: _Connection, key: Key, due_ms: int) -> None:
+    def _await(self, connection: Connection, key: Key, due_ms: int) -> None:
         if due_ms != ch.NEVER:
-            connection.awaited.append(_Awaited(key, due_ms, time.monotonic() + HOLD_S))
-        elif connection.device.name in self._cut:
+            connection.awaited.append(Awaited(key, due_ms, time.monotonic() + HOLD_S))
+        elif connection.device.name in self.ways.cut:
             connection.parked.append(key)
 
-    def _await_owed(self, connection: _Connection, due_ms: int) -> None:
+    def _await_owed(self, connection: Connection, due_ms: int) -> None:
         """The bridge is back, or the device is: it hears of every message that has no receipt yet."""
         keys = [waiting.key for waiting in connection.awaited] + list(connection.parked)
         for _ in range(self._owed[connection.device.name] - keys.count(("receipt", 0))):
-            self._await(connection, ("receipt", 0), due_ms if due_ms == ch.NEVER else due_ms + self._late(("receipt", 0)))
+            self._await(connection, ("receipt", 0), due_ms if due_ms == ch.NEVER else due_ms + self.ways.late_ms(("receipt", 0)))
 
     def _open(self, device: Device, t_ms: int, sub: int, address: str) -> None:
         self._drop(device, sub)
-        connection = _Connection(device, sub)
+        connection = Connection(device, sub)
         self._connections[device.name, sub] = connection
         self._by_device.setdefault(device.name, []).append(connection)
         due_ms = self._due_ms(device, t_ms)
@@ -331,7 +258,7 @@ class Network:
         if self._passes(connection):
             self._connect(connection, time.monotonic())
 
-    def _connect(self, connection: _Connection, now: float) -> None:
+    def _connect(self, connection: Connection, now: float) -> None:
         connection.retry_at = now + _RETRY_S
         try:
             # The broker is on this host: it answers or refuses within microseconds.
@@ -348,8 +275,9 @@ class Network:
         self._flush(connection)
         self.on_change(connection.device)
 
-    def _send(self, connection: _Connection, t_ms: int, data: bytes) -> None:
+    def _send(self, connection: Connection, t_ms: int, data: bytes) -> None:
         self.bytes_up += len(data)
+        connection.sent_ms = t_ms if self._passes(connection) else connection.sent_ms
         connection.device.bytes_up += len(data)
         if not connection.began:
             connection.began = True
@@ -359,43 +287,44 @@ class Network:
         else:
             for key in connection.tls.said(data):
                 due_ms = self._due_ms(connection.device, t_ms)
-                self._await(connection, key, due_ms if due_ms == ch.NEVER else due_ms + self._late(key))
+                self._await(connection, key, due_ms if due_ms == ch.NEVER else due_ms + self.ways.late_ms(key))
         connection.out += data
         self._flush(connection)
 
-    def _sent(self, connection: _Connection, t_ms: int, data: bytes) -> None:
+    def _sent(self, connection: Connection, t_ms: int, data: bytes) -> None:
         """The device sent these bytes of MQTT."""
         name = connection.device.name
-        latency_ms = self._one_way_ms(name, t_ms)
-        through_ms = self._sent_ms(connection, t_ms, len(data))
+        latency_ms = self.ways.one_way_ms(name, t_ms)
+        through_ms = self.ways.sent_ms(connection, t_ms, len(data))
         for packet in connection.up.feed(data):
             self.on_sent(name, through_ms, latency_ms, packet)
             self._acknowledged(connection, packet)
             for key in awaited(packet):
-                due_ms = ch.NEVER if latency_ms is None else through_ms + 2 * latency_ms + self._late(key)
+                due_ms = ch.NEVER if latency_ms is None else through_ms + 2 * latency_ms + self.ways.late_ms(key)
                 if key[0] == "receipt":
                     self._owed[name] += 1
-                    connection.unsent_receipts += name in self._parted
+                    connection.unsent_receipts += name in self.ways.parted
                     if not self._receipts_come:
                         continue
                 self._await(connection, key, due_ms)
                 if key[0] == "connack":
                     connection.greeted = True
+                    connection.keepalive_ms = 1000 * keepalive_s(packet)
                     if self._receipts_failed and self._receipts_come:
                         self._await_owed(connection, due_ms)
 
-    def _acknowledged(self, connection: _Connection, packet: bytes) -> None:
+    def _acknowledged(self, connection: Connection, packet: bytes) -> None:
         """A receipt counts as given when its device says so: else the broker gives it once more."""
         number = acknowledges(packet)
         if number in connection.receipts:
             connection.receipts.discard(number)
             self._given(connection)
 
-    def _given(self, connection: _Connection) -> None:
+    def _given(self, connection: Connection) -> None:
         name = connection.device.name
         self._owed[name] = max(0, self._owed[name] - 1)
 
-    def _flush(self, connection: _Connection) -> None:
+    def _flush(self, connection: Connection) -> None:
         if connection.real is None or not connection.out or not self._passes(connection):
             return
         try:
@@ -409,7 +338,7 @@ class Network:
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.out else 0)
         self._selector.modify(connection.real, events, lambda: self._readable(connection))
 
-    def _readable(self, connection: _Connection) -> None:
+    def _readable(self, connection: Connection) -> None:
         if connection.real is None:
             return
         self._flush(connection)
@@ -438,12 +367,12 @@ class Network:
                     connection.device.slip(ch.SOCK_IN, connection.sub, bytes([ch.SOCK_SEALED]) + part[i : i + _CHUNK])
         self.on_change(connection.device)
 
-    def _answer(self, connection: _Connection, data: bytes) -> None:
+    def _answer(self, connection: Connection, data: bytes) -> None:
         """The broker sent these bytes of MQTT."""
         for packet in connection.down.feed(data):
             self._arrive(connection, answers(packet), packet)
 
-    def _arrive(self, connection: _Connection, key: Key | None, data: bytes) -> None:
+    def _arrive(self, connection: Connection, key: Key | None, data: bytes) -> None:
         if key is not None and key[0] == "receipt":
             number = given_as(data) if connection.tls is None else 0
             if number:
@@ -451,7 +380,7 @@ class Network:
             else:
                 self._given(connection)
         waiting = self._take(connection, key) if key is not None else None
-        if connection.device.name in self._cut:
+        if connection.device.name in self.ways.cut:
             if key in connection.parked:
                 connection.parked.remove(key)
             connection.limbo.append(data)
@@ -460,16 +389,16 @@ class Network:
         for i in range(0, len(data), _CHUNK):
             self._push(connection, due_ms, bytes([ch.SOCK_DATA]) + data[i : i + _CHUNK])
 
-    def _take(self, connection: _Connection, key: Key | None) -> _Awaited | None:
+    def _take(self, connection: Connection, key: Key | None) -> Awaited | None:
         for i, waiting in enumerate(connection.awaited):
             if waiting.key == key:
                 del connection.awaited[i]
                 return waiting
         return None
 
-    def _lost(self, connection: _Connection, due_ms: int = 0) -> None:
+    def _lost(self, connection: Connection, due_ms: int = 0) -> None:
         """The broker closed or reset the connection."""
-        if connection.sealed or connection.device.name in self._cut:
+        if connection.sealed or connection.device.name in self.ways.cut:
             connection.is_over = True
             self._hang_up(connection)
             return
@@ -482,11 +411,11 @@ class Network:
         if connection is None:
             return
         self._by_device[device.name].remove(connection)
-        if device.name in self._parted:  # what it wrote is gone with it
+        if device.name in self.ways.parted:  # what it wrote is gone with it
             self._owed[device.name] = max(0, self._owed[device.name] - connection.unsent_receipts)
         self._hang_up(connection)
 
-    def _hang_up(self, connection: _Connection) -> None:
+    def _hang_up(self, connection: Connection) -> None:
         if connection.real is not None:
             self._selector.unregister(connection.real)
             connection.real.close()

@@ -23,7 +23,7 @@ faults:
 """
 SLOW = """
 faults:
-  - {kind: bridge_slow, from: "10:05", until: "10:25", delay_s: 45}
+  - {kind: bridge_slow, from: "10:05", until: "10:25", delay_s: 12}
   - {kind: broker_slow, from: "10:30", until: "10:40", delay_s: 4}
   - {kind: network_slow, from: "10:45", until: "10:55", kbit_s: 2, latency_ms: 900}
 """
@@ -38,7 +38,7 @@ faults:
   - {kind: bridge_down, per_day: 100, minutes: [1, 4]}
   - {kind: broker_down, per_day: 60, minutes: [1, 3]}
   - {kind: network_partition, per_day: 60, minutes: [1, 3]}
-  - {kind: bridge_slow, per_day: 60, minutes: [1, 3], delay_s: 10}
+  - {kind: bridge_slow, per_day: 60, minutes: [1, 3], delay_s: 8}
   - {kind: network_partition, per_day: 40, minutes: [1, 3], between: bridge}
 """
 

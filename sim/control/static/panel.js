@@ -42,7 +42,7 @@ const PROGRAMS = [
   ["Broker slow", "broker_slow", OVER("broker_slow"), { delay_s: 5 }],
   ["Bridge down", "bridge_down", OVER("bridge_down")],
   ["Kill the bridge", "bridge_killed", null],
-  ["Bridge slow", "bridge_slow", OVER("bridge_slow"), { delay_s: 20 }],
+  ["Bridge slow", "bridge_slow", OVER("bridge_slow"), { delay_s: 10 }],
   ["Bridge parted from the broker", "network_partition", OVER("network_partition"), { between: "bridge" }],
 ];
 

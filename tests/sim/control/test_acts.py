@@ -21,7 +21,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "jump_m": st.floats(1, 1e6),
     "drift_mps": st.floats(0, 300),
     "bearing_deg": st.floats(0, 360, exclude_max=True),
-    "delay_s": st.floats(0.01, 600),
+    "delay_s": st.floats(0.01, 12),
     "kbit_s": st.floats(0.05, 1e6),
     "latency_ms": st.integers(1, 60_000),
 }

@@ -64,11 +64,11 @@ def test_each_kind_takes_what_it_needs(tmp_path: Path):
     times = {"from": "01:00", "until": "02:00"}
     slow, net, parted = scenario(
         tmp_path,
-        {"kind": "bridge_slow", "delay_s": 12.5, **times},
+        {"kind": "bridge_slow", "delay_s": 11.5, **times},
         {"kind": "network_slow", "kbit_s": 2, "latency_ms": 300, "wearer": "jory", **times},
         {"kind": "network_partition", "between": "bridge", **times},
     ).faults
-    assert slow.delay_ms == 12_500
+    assert slow.delay_ms == 11_500
     assert (net.kbit_s, net.latency_ms, net.wearer_id) == (2, 300, "jory")
     assert parted.between == "bridge"
 
