@@ -11,6 +11,7 @@ from tools.inputs import COMMAND_LINE, check_target
 
 _WHICH = "Which"
 _RESULTS = "Results"
+_WIDE = 180
 
 
 @tells
@@ -68,6 +69,8 @@ def suite(
     from sim.suite.requirements import BY_NAME, REQUIREMENTS
 
     out = Console()
+    if not out.is_terminal and "COLUMNS" not in os.environ:
+        out = Console(width=_WIDE)  # a log or a pipe has room
     if show_list:
         _list(out)
         return

@@ -31,6 +31,7 @@ def test_help_says_what_to_type_first() -> None:
         (("bench",), ("--json", "--quick", "bench.json")),
         (("replay",), ("--policy", "--json", "--baud", "/dev/ttyUSB0")),
         (("sim", "check"), ("homeward sim check",)),
+        (("sim", "suite"), ("--only", "--seeds", "--first-seed", "--long", "--list", "--jobs", "--json", "--keep")),
         (("bridge", "run"), ("--config", "bridge.toml")),
         (("console", "run"), ("--store", "--port", "--town", "--tiles")),
     ],

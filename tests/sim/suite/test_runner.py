@@ -73,3 +73,11 @@ def test_each_requirement_is_run_under_each_seed_and_what_knows_no_seed_once():
             assert runs[each.name] == [5]
         else:
             assert sorted(runs[each.name]) == list(range(5, 25)), each.name
+
+
+@pytest.mark.slow
+def test_one_alone_gives_the_figures_that_it_gives_in_company(seed: int):
+    seed %= 1000
+    names = ("strap_cut", "locate_now", "curfew")
+    together = run_task(Task(names, seed))
+    assert together == [found for name in names for found in run_task(Task((name,), seed))]
