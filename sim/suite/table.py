@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sim.suite.requirements import BY_NAME, Requirement
+from sim.suite.requirements import Requirement
 from sim.suite.samples import Verdict
 
 _SHOWN = 5  # of what was missed or false, and of failing seeds
@@ -134,7 +134,3 @@ def number(value: float | None) -> str:
     if value == round(value) and abs(value) < 1e6:
         return f"{value:.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-
-def known(name: str) -> bool:
-    return name in BY_NAME
