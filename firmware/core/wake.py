@@ -46,6 +46,11 @@ class Wake:
     def __iter__(self):
         return self
 
+    if not MICROPYTHON:
+
+        def __await__(self):  # for those who check types: MicroPython asks for `__iter__` alone
+            yield
+
     def __next__(self):
         until = self._until
         if until is not None:
