@@ -3,9 +3,11 @@
 Coverage that is lost is the world's affair (`World.has_coverage`). Each fault begins and ends at a virtual time, when every
 device has lived up to there and has its answers: what was on the way has arrived. From then on the devices feel it by the virtual
 clock alone (`net`), whatever the real programs take to die, to start again or to catch up, so that such a run is repeated to the
-byte.
+byte. Except for one thing: a broker that dies while the bridge is parted from it, or slow. What the two had of each other's
+then comes a second time, as it would in the field, and when is the host's affair; nothing is lost or doubled by it.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from sim.scenario import Fault
 from sim.scenario.faults import act_of
 from sim.world.overlay import FOR_EVER_MS
 
-_ACKNOWLEDGED_S = 0.05  # what a program has answered it has also acknowledged; a little later on the wall clock (our judgement)
+_ACKNOWLEDGED_S = 0.3  # what a program has answered it has also acknowledged, a little later on the wall clock (our judgement)
 
 
 class Clock(Protocol):
@@ -125,7 +127,9 @@ class _Doing:
         while self.network.is_waiting():
             self.clock.idle(0.01)
             self.clock.run_to(self.t_ms)
-        self.clock.idle(_ACKNOWLEDGED_S)
+        until = time.monotonic() + _ACKNOWLEDGED_S
+        while (left_s := until - time.monotonic()) > 0:
+            self.clock.idle(left_s)
 
     def _is_so(self, kind: str, between: str = "devices") -> bool:
         return any(fault.kind == kind and fault.between == between for fault in self.faults.going_on)

@@ -38,9 +38,15 @@ faults:
   - {kind: bridge_down, per_day: 100, minutes: [1, 4]}
   - {kind: broker_down, per_day: 60, minutes: [1, 3]}
   - {kind: network_partition, per_day: 60, minutes: [1, 3]}
+"""
+# A broker may die here while the bridge is parted from it, or slow: what they had of each other then comes a second time.
+OVER_EACH_OTHER = (
+    AT_RANDOM
+    + """
   - {kind: bridge_slow, per_day: 60, minutes: [1, 3], delay_s: 8}
   - {kind: network_partition, per_day: 40, minutes: [1, 3], between: bridge}
 """
+)
 
 
 def run_with(folder: Path, faults: str, **options: Any) -> Outcome:
@@ -81,6 +87,14 @@ def test_what_fails_in_between_loses_nothing_and_is_the_same_each_time(faults: s
         again = run_with(tmp_path / "again", faults)
     assert again.summary.digest == first.summary.digest
     assert again.run.faults_done == first.run.faults_done
+
+
+@pytest.mark.slow
+def test_faults_over_each_other_lose_nothing_and_double_nothing(tmp_path: Path):
+    outcome = run_with(tmp_path / "one", OVER_EACH_OTHER)
+    assert outcome.summary.is_good
+    assert_nothing_is_lost_or_doubled(outcome)
+    assert_each_finding_once(outcome, tmp_path)
 
 
 @pytest.mark.slow
