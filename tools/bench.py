@@ -29,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
@@ -292,7 +293,7 @@ def heap_rows(quick: bool) -> Iterator[Row]:
         image = build(folder)
         boot = image.boot.read_text("utf-8")
         image.boot.write_text(boot.replace("\n\n\ndef start(", _HEAP_WATCH + "\n\ndef start(", 1), "utf-8")
-        return image
+        return replace(image, starts_cold=True)
 
     engine.build = watched
     try:

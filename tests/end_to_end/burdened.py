@@ -6,6 +6,7 @@ The device never loses its supply and no crash is asked for: it is one long life
 
 import math
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -158,7 +159,7 @@ def watched_heap(patch: pytest.MonkeyPatch, every: int):
         boot = image.boot.read_text("utf-8")
         assert boot.count("\n\n\ndef start(") == 1
         image.boot.write_text(boot.replace("\n\n\ndef start(", _WATCH.replace("%EVERY%", str(every)) + "\n\ndef start("), "utf-8")
-        return image
+        return replace(image, starts_cold=True)
 
     with patch.context() as inner:
         inner.setattr(sim.engine.run, "build", watched)

@@ -32,7 +32,7 @@ def tick(run):
     global said
     if not said:
         said = True
-        pids = [*run.services.pids(), run.zygote.pid, *(device.process.pid for device in run.kernel.devices)]
+        pids = [*run.services.pids(), *run.zygote.pids, *(device.process.pid for device in run.kernel.devices)]
         print(json.dumps(pids), flush=True)
 with Run(scenario, RunFolder(Path(sys.argv[1])), Options(until_ms=scenario.until_ms, speed=10, console_port=0)) as run:
     run.live(tick)
@@ -67,7 +67,7 @@ def runner(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Pr
     try:
         assert process.stdout is not None
         pids = json.loads(process.stdout.readline())
-        assert len(pids) == 3 + 1 + 4, "broker, bridge, console, zygote and four devices"
+        assert len(pids) == 3 + 2 + 4, "broker, bridge, console, a parent for each kind of device, and four of them"
         started = children(process.pid)
         assert set(pids) <= {child.pid for child in started}
         yield process, started
@@ -110,7 +110,7 @@ def test_a_killed_zygote_is_named_and_leaves_nothing(tmp_path: Path):
     def tick(run) -> None:
         if not started:
             started.extend(children(os.getpid()))
-            os.kill(run.zygote.pid, signal.SIGKILL)
+            os.kill(run.zygote.pids[0], signal.SIGKILL)
 
     with (
         pytest.raises(ZygoteEnded, match=r"the parent of the simulated devices .* has ended"),
