@@ -68,27 +68,54 @@ def listen(channel, handler):
     _listeners[channel] = handler
 
 
+# A function with more than eleven words of variables and stack takes them from the heap at each call, and what fills the heap is
+# what costs most here: those that run at every turn are kept below that.
+
+
 def emit(channel, sub, payload=b"", answerable=True):
     """Say something to the world. `answerable` stops time until the engine has seen it."""
+    global _used, _said, _answerable
     if answerable and now < _clear and _channels.BLE_ADVERTISE <= channel <= _channels.BLE_SCAN:
         answerable = False
-    global _used, _said, _answerable
-    n = len(payload)
-    if _used + 8 + n > _OUTBOX_MAX - _TAIL:
-        if 8 + n > _OUTBOX_MAX - _HEAD - _TAIL:
-            step = _OUTBOX_MAX - _HEAD - _TAIL - 8
-            if channel == _channels.UART_TX:  # a byte stream may be cut anywhere
-                for i in range(0, n, step):
-                    emit(channel, sub, payload[i : i + step], answerable)
-                return
-            raise ValueError("output of %d bytes" % n)
+    if _used + 8 + len(payload) > _OUTBOX_MAX - _TAIL:
+        if _in_pieces(channel, sub, payload, answerable):
+            return
         _hand_over(now)
-    struct.pack_into("<IBBH", _outbox, _used, now - _out_base, channel, sub, n)
-    _outbox[_used + 8 : _used + 8 + n] = payload
-    _used += 8 + n
+    _put_head(channel, sub, len(payload))
+    _outbox[_used + 8 : _used + 8 + len(payload)] = payload
+    _used += 8 + len(payload)
     _said += 1
     if answerable:
         _answerable = True
+
+
+def _in_pieces(channel, sub, payload, answerable):
+    # What no YIELD can hold. A byte stream may be cut anywhere.
+    step = _OUTBOX_MAX - _HEAD - _TAIL - 8
+    if len(payload) <= step:
+        return False
+    if channel != _channels.UART_TX:
+        raise ValueError("output of %d bytes" % len(payload))
+    for i in range(0, len(payload), step):
+        emit(channel, sub, payload[i : i + step], answerable)
+    return True
+
+
+def _put_head(channel, sub, n):
+    outbox = _outbox
+    at = _used
+    _put_u32(outbox, at, now - _out_base)
+    outbox[at + 4] = channel
+    outbox[at + 5] = sub
+    outbox[at + 6] = n & 0xFF
+    outbox[at + 7] = n >> 8
+
+
+def _put_u32(buf, at, value):
+    buf[at] = value & 0xFF
+    buf[at + 1] = value >> 8 & 0xFF
+    buf[at + 2] = value >> 16 & 0xFF
+    buf[at + 3] = value >> 24 & 0xFF
 
 
 def call_at(time_ms, function):
@@ -137,33 +164,38 @@ def advance(deadline):
 def _deliver():
     global _left, _taken, _at, _next
     inbox = _inbox
-    start = _at + 8
-    channel = inbox[start - 4]
-    sub = inbox[start - 3]
-    n = inbox[start - 2] | inbox[start - 1] << 8
-    _at = start + n
+    at = _at
+    _at = end = at + 8 + (inbox[at + 6] | inbox[at + 7] << 8)
     _left -= 1
     _taken += 1
-    _next = _base + _u32(inbox, _at) if _left else _NEVER
+    _next = _base + _u32(inbox, end) if _left else _NEVER
+    channel = inbox[at + 4]
     if asleep and (channel == _channels.UART_RX or channel == _channels.BLE_HEARD):
         return  # nobody samples the line, and the radio is off
-    handler = _listeners.get(channel)
-    if handler is not None:
-        handler(sub, _inbox_view[start : start + n])
+    if channel in _listeners:
+        _listeners[channel](inbox[at + 5], _inbox_view[at + 8 : end])
 
 
 def _hand_over(wake):
     """Tell the engine what was said and when this device acts next; take the next RUN."""
-    global now, _used, _said, _answerable, _out_base, _horizon, _clear, _base, _left, _taken, _at, _next
-    struct.pack_into("<IBBH", _outbox, _used, now - _out_base, _channels.NOW, 0, 0)
+    global _used, _said, _taken, _answerable, _out_base
+    _put_head(_channels.NOW, 0, 0)
     _used += 8
-    struct.pack_into("<IQQHH", _outbox, 0, _used - 4, _out_base, wake, _taken, _said + 1)
+    outbox = _outbox
+    _put_u32(outbox, 0, _used - 4)
+    struct.pack_into("<QQ", outbox, 4, _out_base, wake)
+    struct.pack_into("<HH", outbox, 20, _taken, _said + 1)
     _pipe_out.write(_outbox_view[:_used])
     _used = _HEAD
     _said = 0
     _taken = 0
     _answerable = False
     _out_base = now
+    _take_run()
+
+
+def _take_run():
+    global now, _out_base, _horizon, _clear, _base, _left, _at, _next
     inbox = _inbox
     _read(_length_view)
     n = _u32(inbox, 0)

@@ -19,6 +19,23 @@ FLAG_WRITE = 8
 FLAG_NOTIFY = 16
 
 
+def _with(advertisement):
+    n = len(advertisement)
+    _said[4 : 4 + n] = advertisement
+    if n not in _views:
+        _views[n] = memoryview(_said)[: 4 + n]
+    return _views[n]
+
+
+def _tell_scan(duration_ms, interval_us, window_us):
+    _hw.emit(_channels.BLE_SCAN, 0, struct.pack("<III", duration_ms, interval_us, window_us))
+
+
+def _result(payload, rssi):
+    # As in the real stack: the buffers belong to the stack and live only for the call.
+    return 1, payload[:6], _ADV_NONCONN_IND, rssi - 256 if rssi > 127 else rssi, payload[7:]
+
+
 class BLE:
     _one = None
 
@@ -57,13 +74,8 @@ class BLE:
             raise OSError(19)
         if adv_data is not None and len(adv_data) > 31:
             raise OSError(22)
-        n = len(adv_data) if adv_data is not None else 0
         struct.pack_into("<I", _said, 0, interval_us)
-        if n:
-            _said[4 : 4 + n] = adv_data
-        if n not in _views:
-            _views[n] = memoryview(_said)[: 4 + n]
-        _hw.emit(_channels.BLE_ADVERTISE, 0, _views[n])
+        _hw.emit(_channels.BLE_ADVERTISE, 0, _with(adv_data or b""))
 
     def gap_scan(self, duration_ms, interval_us=1280000, window_us=11250, active=False):
         if self._scanning:
@@ -77,7 +89,7 @@ class BLE:
         if not self._active:
             raise OSError(19)
         self._scanning = True
-        _hw.emit(_channels.BLE_SCAN, 0, struct.pack("<III", duration_ms, interval_us, window_us))
+        _tell_scan(duration_ms, interval_us, window_us)
         if duration_ms:
             _hw.call_at(_hw.now + duration_ms, self._end)
 
@@ -88,6 +100,4 @@ class BLE:
 
     def _heard(self, sub, payload):
         if self._scanning and self._handler:
-            rssi = payload[6]
-            # As in the real stack: the buffers belong to the stack and live only for the call.
-            self._handler(_IRQ_SCAN_RESULT, (1, payload[:6], _ADV_NONCONN_IND, rssi - 256 if rssi > 127 else rssi, payload[7:]))
+            self._handler(_IRQ_SCAN_RESULT, _result(payload, payload[6]))

@@ -14,14 +14,17 @@ _MP_STREAM_POLL = 3
 class poll:
     def __init__(self):
         self._entries = {}
+        self._order = ()
 
     def register(self, stream, events=POLLIN | POLLOUT):
         if not hasattr(stream, "ioctl"):
             return  # the interpreter's own stdin: at a simulated device nobody types
         self._entries[id(stream)] = [stream, events]
+        self._order = tuple(self._entries.values())
 
     def unregister(self, stream):
         self._entries.pop(id(stream), None)
+        self._order = tuple(self._entries.values())
 
     def modify(self, stream, events):
         if id(stream) in self._entries:
@@ -29,12 +32,15 @@ class poll:
 
     def _ready(self):
         ready = None
-        for entry in self._entries.values():
+        entries = self._order
+        i = len(entries)
+        while i:  # no `for`: it would take this function's variables from the heap
+            i -= 1
+            entry = entries[i]
             events = entry[0].ioctl(_MP_STREAM_POLL, entry[1])
             if events > 0:
-                if ready is None:
-                    ready = []
-                ready.append((entry[0], events))
+                ready = ready or []
+                ready.insert(0, (entry[0], events))
         return ready
 
     def ipoll(self, timeout=-1, flags=0):
