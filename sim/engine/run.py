@@ -183,7 +183,7 @@ class Run:
 
         def on_tick() -> None:
             services.watch()
-            self.memory.sample(self.pids())
+            self.memory.sample(self.pids)
             tick(self)
 
         until_ms, hand = self.options.until_ms, self.hand
@@ -279,7 +279,7 @@ class Run:
         deadline = time.monotonic() + RULES_S
         while not is_judged(engine) and time.monotonic() < deadline:
             self.kernel.idle(0.05)
-        self.memory.sample(self.pids(), now=True)
+        self.memory.sample(self.pids, now=True)
         if self.arrivals is not None:
             self.arrivals.flush()
         return Summary(

@@ -8,7 +8,7 @@ plain function of its arguments (and remembers its last answers); `Town.geojson(
 import difflib
 import math
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import shapely
 
@@ -56,15 +56,22 @@ class Town:
         """
         found = self.places.get(name)
         if found is None:
-            for i, building in enumerate(self.buildings):
-                if building.name == name and building.street:
-                    return self._in_building(name, "home", i)
+            if (number := self._addresses.get(name)) is not None:
+                return self._in_building(name, "home", number)
             edges = [e for e in self.streets.edges if e.name == name]
             if not edges or not name:
                 raise KeyError(name)
             edge = edges[len(edges) // 2]
             middle = edge.points[len(edge.points) // 2]
             return Place(name, "spot", middle, self.streets.nearest(middle), False)
+        return found
+
+    @cached_property
+    def _addresses(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for i, building in enumerate(self.buildings):
+            if building.street:
+                found.setdefault(building.name, i)
         return found
 
     def nearest_names(self, name: str, count: int = 3) -> list[str]:
