@@ -98,6 +98,10 @@ class Air:
         del found[device.name]
         return list(found.values()), clear_ms
 
+    def is_apart(self, device: Device, t_ms: int) -> bool:
+        """Whether it is known to be out of everybody's reach at t_ms."""
+        return all(pair.clear_until_ms > t_ms for _, pair in self._peers[device.name])
+
     def listens(self, device: Device, t_ms: int) -> bool:
         """Whether its receiver is on at t_ms."""
         return self._radios[device.name].scan_until_ms > t_ms

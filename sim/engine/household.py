@@ -80,6 +80,10 @@ class Household:
         """The virtual time that all of them have reached, `limit_ms` at the most."""
         return min(limit_ms, self.acts_ms)
 
+    @property
+    def _runs_since_ms(self) -> int:
+        return min((device.activity_ms for device in self.devices if device.running), default=ch.NEVER)
+
     def who_may_run(self, limit_ms: int) -> Iterator[tuple[Device, int, int]]:
         """(device, horizon, until when nobody hears what it says by radio), for each that is to be run now."""
         moved = True
@@ -90,6 +94,8 @@ class Household:
                 device = self.devices[i]
                 if acts_ms > limit_ms <= device.horizon_ms:
                     continue
+                if acts_ms >= self._runs_since_ms and not self._air.is_apart(device, acts_ms):
+                    continue  # it waits for what that one says
                 horizon_ms = device.horizon_ms
                 found = self._bounds(device, limit_ms)
                 if found is not None:
