@@ -4,8 +4,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.brokers import BROKERS, Broker, missing_reason, seed_of
+
+settings.register_profile("homeward", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("homeward")
 
 
 @pytest.fixture

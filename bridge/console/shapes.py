@@ -18,6 +18,7 @@ GAP_MS = 5 * 60_000  # a longer silence is shown as a gap, never as a line (requ
 # What opens and closes an alarm of a wearer (static/js/alarms.js says how): needed however long ago it was.
 OPENING_AND_CLOSING = (
     "zone_entered", "zone_left", "late_home", "left_home", "out_all_night", "curfew_unknown", "home", "mains_lost", "mains_back",
+    "flapping",
 )  # fmt: skip
 
 _MODES = {MODE_GPS: "gps", MODE_RF: "rf", MODE_OFF: "off"}

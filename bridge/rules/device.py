@@ -2,7 +2,8 @@
 
 - What is tampering latches for the wear period: a strap or a case that is closed, a jammer that stops add an event and undo
   nothing.
-- What begins and ends is one episode, however often the device says that it has begun.
+- What begins and ends is one episode, however often the device says that it has begun, and though it comes and goes (`episodes`).
+  A strap is not: each cut is told.
 - A ZONE event is the tag's early notice of a fix; whether a zone was entered follows from the fixes alone (`zones`).
   So it is evidence and no finding; neither are codes that only a newer firmware knows.
 """
@@ -11,6 +12,7 @@ from typing import Any
 
 from firmware.core import record
 
+from . import episodes
 from .conditions import Period
 from .facts import Fact, Finding, finding_of
 
@@ -29,9 +31,6 @@ _REASONS = {
     record.MODE_BY_LEASE: "by_lease",
 }
 _TOLD_AS_IS = {
-    record.MAINS_LOST: "mains_lost",
-    record.MAINS_BACK: "mains_back",
-    record.MOVED: "moved",
     record.JOURNAL_FULL: "journal_full",
     record.FAULT: "fault",
     record.BROWN_OUT: "brown_out",
@@ -40,6 +39,7 @@ _TOLD_AS_IS = {
 }
 # What begins, and the names of its two values; what ends it.
 _BEGINS = {
+    record.MAINS_LOST: ("mains_lost", "battery_mv", ""),
     record.CASE_OPENED: ("case_opened", "", ""),
     record.SHIELDED: ("shielded", "cn0_dbhz", "seconds"),
     record.JAMMED: ("jammed", "fall_db", "satellites"),
@@ -51,6 +51,7 @@ _BEGINS = {
     record.COMMS_LOST: ("comms_lost", "seconds", ""),
 }
 _ENDS = {
+    record.MAINS_BACK: ("mains_back", "mains_lost"),
     record.CASE_CLOSED: ("case_closed", "case_opened"),
     record.SHIELD_ENDED: ("shield_ended", "shielded"),
     record.JAM_ENDED: ("jam_ended", "jammed"),
@@ -60,20 +61,29 @@ _ENDS = {
     record.UNIT_BACK: ("unit_back", "unit_silent"),
     record.COMMS_BACK: ("comms_back", "comms_lost"),
 }
+_END_OF = {began: kind for kind, began in _ENDS.values()}
 _LATCHING = ("case_opened", "shielded", "jammed", "spoofed")
 _LEASES = {record.LEASE_BEGUN: "begun", record.LEASE_ENDED: "ended", record.LEASE_WITHDRAWN: "withdrawn"}
 
 
 def step(state: State, fact: Fact, period: Period) -> tuple[State, list[Finding]]:
-    """State: mode, loop (open | closed), cut (latched), low (device → lowest percent told), open (what has begun → since_ms),
-    tampers (what has ever begun and latches)."""
+    """State: mode, loop (open | closed), cut (latched), low (device → lowest percent told), episodes (see there), tampers
+    (what has ever begun and latches)."""
     device = "tag" if fact.device_id == period.tag_id else "home_unit"
+    state, over = episodes.settle(state, device, fact.at_ms)
+    found = [_told_end(key, episode, fact) for key, episode in over if key.partition(":")[2] in _END_OF]
     if fact.kind != record.EVENT:
-        if fact.kind == record.FIX and "tag:motion_no_fix" in state.get("open", ()):
-            state, _ = _close(state, "tag:motion_no_fix")
-        return state, []
+        if fact.kind == record.FIX:
+            state, _ = episodes.end(state, "tag:motion_no_fix", fact.at_ms)
+        return state, found
+    state, more = _event(state, fact, device)
+    return state, found + more
+
+
+def _event(state: State, fact: Fact, device: str) -> tuple[State, list[Finding]]:
     found: list[Finding] = []
     if fact.code == record.BOOT:
+        state = episodes.cut_short(state, device, fact.at_ms)
         found.append(finding_of("boot", fact, {"device": device, "cause": fact.value_a, "count": fact.value_b}))
     elif fact.code == record.BATTERY:
         state, found = _battery(state, fact, device)
@@ -81,6 +91,12 @@ def step(state: State, fact: Fact, period: Period) -> tuple[State, list[Finding]
         state, found = _begin(state, fact, device)
     elif fact.code in _ENDS:
         state, found = _end(state, fact, device)
+    elif fact.code == record.MOVED:
+        # It has no end of its own; carried about for half an hour is one.
+        state, news = episodes.begin(state, f"{device}:moved", fact.at_ms)
+        state, _ = episodes.end(state, f"{device}:moved", fact.at_ms)
+        if news == episodes.BEGUN:
+            found.append(finding_of("moved", fact, {"device": device, "value": fact.value_a}))
     elif fact.code == record.CRASH:
         # `bridge.findings` puts names to the numbers.
         place = {"path_crc": (fact.value_a or 0) & 0xFFFFFFFF, "line": (fact.value_b or 0) & 0xFFFF}
@@ -115,10 +131,13 @@ def step(state: State, fact: Fact, period: Period) -> tuple[State, list[Finding]
 def _begin(state: State, fact: Fact, device: str) -> tuple[State, list[Finding]]:
     kind, name_a, name_b = _BEGINS[fact.code or 0]
     key = f"{device}:{kind}"
-    if key in state.get("open", ()):
+    state, news = episodes.begin(state, key, fact.at_ms)
+    if news is None:
         return state, []
-    state = {**state, "open": {**state.get("open", {}), key: fact.at_ms}}
     detail: dict[str, Any] = {"device": device}
+    if news == episodes.FLAPS:
+        detail.update(what=kind, since_ms=state["episodes"][key]["since_ms"])
+        return state, [finding_of("flapping", fact, detail, kind)] if kind in _END_OF else []
     if name_a:
         detail[name_a] = fact.value_a
     if name_b == "satellites":
@@ -126,27 +145,26 @@ def _begin(state: State, fact: Fact, device: str) -> tuple[State, list[Finding]]
     elif name_b:
         detail[name_b] = fact.value_b
     if kind in _LATCHING and key not in state.get("tampers", ()):
-        state["tampers"] = [*state.get("tampers", ()), key]
+        state = {**state, "tampers": [*state.get("tampers", ()), key]}
     return state, [finding_of(kind, fact, detail)]
 
 
 def _end(state: State, fact: Fact, device: str) -> tuple[State, list[Finding]]:
-    kind, began = _ENDS[fact.code or 0]
-    state, since_ms = _close(state, f"{device}:{began}")
-    if since_ms is None:
-        return state, []
-    detail: dict[str, Any] = {"device": device, "since_ms": since_ms, "seconds": (fact.at_ms - since_ms) // 1000}
+    key = f"{device}:{_ENDS[fact.code or 0][1]}"
+    state, episode = episodes.end(state, key, fact.at_ms)
+    return state, [_told_end(key, episode, fact)] if episode else []
+
+
+def _told_end(key: str, episode: episodes.Episode, fact: Fact) -> Finding:
+    """That it is over: at once, or, when it flapped, with the first fact by which it has stayed over."""
+    device, _, began = key.partition(":")
+    since_ms, ended_ms = episode["since_ms"], episode["ended_ms"]
+    detail: dict[str, Any] = {"device": device, "since_ms": since_ms, "seconds": (ended_ms - since_ms) // 1000}
+    if episode["owed"]:
+        detail.update(ended_ms=ended_ms, times=episode["times"])
     if began in _LATCHING:
         detail["latched"] = True
-    return state, [finding_of(kind, fact, detail)]
-
-
-def _close(state: State, key: str) -> tuple[State, int | None]:
-    """Without what was open under this key; since when it was."""
-    begun = state.get("open", {})
-    if key not in begun:
-        return state, None
-    return {**state, "open": {name: at_ms for name, at_ms in begun.items() if name != key}}, begun[key]
+    return finding_of(_END_OF[began], fact, detail)
 
 
 def _battery(state: State, fact: Fact, device: str) -> tuple[State, list[Finding]]:

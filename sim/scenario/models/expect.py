@@ -13,7 +13,7 @@ EventKind = Literal[
     "zone_left", "strap_cut", "strap_closed", "battery_low", "mains_lost", "mains_back", "moved", "journal_full", "fault",
     "brown_out", "wearer_warned", "clock_gone", "case_opened", "case_closed", "shielded", "shield_ended", "jammed", "jam_ended",
     "spoofed", "spoof_ended", "motion_no_fix", "receiver_dead", "receiver_back", "modem_dead", "modem_back", "unit_silent",
-    "unit_back", "comms_lost", "comms_back", "crash", "safe_mode", "safe_mode_ended", "lease", "range_test",
+    "unit_back", "comms_lost", "comms_back", "flapping", "crash", "safe_mode", "safe_mode_ended", "lease", "range_test",
 ]  # fmt: skip
 
 

@@ -24,14 +24,20 @@ class Case:
     def __init__(self) -> None:
         self.state = None
         self.seq = 0
+        self.at_ms = NOW_MS
         self.found: list[tuple[str, dict]] = []
 
     def add(self, device: int, kind: int, code: int | None, a: int, b: int, mode: int, lat_e7: int | None) -> "Case":
         self.seq += 1
+        self.at_ms += 60_000
         lon_e7 = None if lat_e7 is None else round(HOME[1] * 1e7)
-        fact = Fact(device, self.seq, kind, mode, NOW_MS + self.seq * 60_000, mode, lat_e7, lon_e7, 0, 50, 80, code, a, b)
+        fact = Fact(device, self.seq, kind, mode, self.at_ms, mode, lat_e7, lon_e7, 0, 50, 80, code, a, b)
         self.state, findings = fold.step(self.state, fact, CONDITIONS)
         self.found += [(finding.kind, finding.detail) for finding in findings]
+        return self
+
+    def later(self, minutes: int) -> "Case":
+        self.at_ms += minutes * 60_000
         return self
 
     def event(self, code: int, a: int = 0, b: int = 0, device: int = TAG, mode: int = record.MODE_GPS) -> "Case":
@@ -59,6 +65,7 @@ PAIRS = [
     (record.MODEM_DEAD, record.MODEM_BACK, ["modem_dead", "modem_back"]),
     (record.UNIT_SILENT, record.UNIT_BACK, ["unit_silent", "unit_back"]),
     (record.COMMS_LOST, record.COMMS_BACK, ["comms_lost", "comms_back"]),
+    (record.MAINS_LOST, record.MAINS_BACK, ["mains_lost", "mains_back"]),
 ]
 
 
@@ -67,7 +74,7 @@ def test_what_flaps_within_an_episode_is_one(begin: int, end: int, kinds: list[s
     case = Case().event(end).event(begin).event(begin).event(begin).event(end).event(end)
     assert case.kinds == kinds
     assert case.found[-1][1]["seconds"] == 180
-    assert case.event(begin).kinds == [*kinds, kinds[0]]
+    assert case.later(31).event(begin).kinds == [*kinds, kinds[0]]
 
 
 @pytest.mark.parametrize("begin, end", [pair[:2] for pair in PAIRS[:4]])
@@ -87,8 +94,9 @@ def test_the_cases_of_tag_and_home_unit_are_two() -> None:
 
 
 def test_moving_without_a_fix_ends_with_a_fix() -> None:
-    case = Case().event(record.MOTION_NO_FIX, 900).event(record.MOTION_NO_FIX, 1800).fix().event(record.MOTION_NO_FIX, 900)
-    assert case.kinds == ["motion_no_fix", "motion_no_fix"]
+    case = Case().event(record.MOTION_NO_FIX, 900).event(record.MOTION_NO_FIX, 1800).fix()
+    assert case.later(14).event(record.MOTION_NO_FIX, 900).kinds == ["motion_no_fix"], "a single fix in a long shift ends nothing"
+    assert case.fix().later(40).event(record.MOTION_NO_FIX, 900).kinds == ["motion_no_fix", "motion_no_fix"]
 
 
 def test_a_silent_home_unit_is_no_absence() -> None:

@@ -332,7 +332,7 @@ def a_busy_day(world: World, chance: random.Random) -> None:
     at_ms = ms("06-01 05:00")
     while at_ms < ms("06-04 05:00"):
         at_ms += chance.choice((0, 1000, 30_000, MINUTE, 10 * MINUTE, 50 * MINUTE))
-        what = chance.randrange(12)
+        what = chance.randrange(16)
         if what < 5:
             tag.fix(
                 at_ms,
@@ -349,6 +349,12 @@ def a_busy_day(world: World, chance: random.Random) -> None:
             tag.event(record.MODE, at_ms, mode, 1, flags=mode)
         elif what == 10:
             tag.event(record.BATTERY, at_ms, chance.randrange(100), 3700)
+        elif what == 11:
+            chance.choice((tag, hmu)).event(record.BOOT, at_ms, flags=0)
+        elif what < 14:
+            hmu.event(chance.choice((record.MAINS_LOST, record.MAINS_BACK, record.MOVED)), at_ms, 3700, flags=0)
+        elif what == 14:
+            tag.event(chance.choice((record.JAMMED, record.JAM_ENDED)), at_ms, 20)
         else:
             hmu.event(record.STATUS, at_ms, flags=0)
 

@@ -25,7 +25,8 @@ export function openAlarms(wearer, events, nowMs) {
       open.delete(`zone ${zone}`);
     }
     for (const [opener, { closedBy, text, severity }] of Object.entries(OPENS)) {
-      if (event.kind === opener) open.set(opener, { text, severity, sinceMs: event.at_ms });
+      // What flaps goes on until it has been over for a while, and is told to be over then.
+      if (event.kind === opener || (event.kind === "flapping" && event.detail?.what === opener)) open.set(opener, { text, severity, sinceMs: event.at_ms });
       if (closedBy.includes(event.kind)) open.delete(opener);
     }
   }

@@ -42,6 +42,7 @@ const EVENTS = {
   unit_back: ["Home unit heard again", "good"],
   comms_lost: ["Home unit: no network", "warning"],
   comms_back: ["Home unit: network again", "good"],
+  flapping: ["Comes and goes", "info"],
   lease: ["Consent to wear", "info"],
   crash: ["Device crashed", "warning"],
   safe_mode: ["Device in safe mode", "warning"],
@@ -92,6 +93,8 @@ export function describe(event) {
     text = [plain(detail.device ?? ""), "the alert stands"].filter(Boolean).join(" · ");
   } else if (event.kind === "crash" || event.kind === "lease") {
     text = detail.where ?? plain(detail.lease ?? "");
+  } else if (event.kind === "flapping") {
+    text = EVENTS[detail.what]?.[0] ?? plain(detail.what ?? "");
   } else if (event.kind === "range_test") {
     text = `room ${detail.room} · ${detail.frames} frames · ${detail.median_dbm} dBm`;
   } else if (detail.device && !EVENTS[event.kind]?.[0].startsWith("Home unit")) {
