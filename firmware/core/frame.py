@@ -189,6 +189,10 @@ class FrameSealer:
         """Whether an echo is of one of the newest frames of this life."""
         return self._last > 0 and (self._last - (echo >> 4) & _ECHO_MASK) <= min(self._last - self._first, _ECHO_AGE)
 
+    def has_just_said(self, echo):
+        """Whether an echo is of the last frame of this life."""
+        return self._last > 0 and echo >> 4 == self._last & _ECHO_MASK
+
 
 class FrameOpener:
     """Hears the frames of one household, each once. `own` is the listener's device id: what it sent itself is refused.

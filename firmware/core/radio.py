@@ -98,6 +98,10 @@ class Radio:
         self._on_frame(kind, sender, frame, rssi, result == FRESH)
         return True
 
+    def is_answer(self, frame):
+        """Whether a BEACON or a STATUS echoes what was said last, and so was sealed after that."""
+        return echo_of(frame) & 0x0F == self._slot and self._sealer.has_just_said(echo_of(frame))
+
     def _fragment(self, sender, frame):
         whole = self._reassembler.feed(sender, frame, ticks_ms())
         if self._reassembler.ack_due and len(self._acks) < 4:

@@ -272,8 +272,8 @@ def judge(o, pos, points, row: int) -> int:
 
 @micropython.viper
 def wanted(s: ptr32) -> int:
-    """The shortest interval in seconds that an active zone asks for, 0: none does; 65536 more when one is violated, or its
-    violation waits to be confirmed."""
+    """The shortest interval in seconds that an active zone asks for, 0: none does; 1 << 16 more for each one that is violated or
+    whose violation waits to be confirmed, 1 << 23 more for each whose violation's end waits for that."""
     best = 0
     violated = 0
     row = FIRST
@@ -290,7 +290,9 @@ def wanted(s: ptr32) -> int:
                 bad = 1
             if bad != 0 and (state & 3 == bad or state >> 2 & 3 == bad):
                 x = 1
-                violated = 1 << 16
+                violated += 1 << 16
+                if state >> 2 & 3 == 3 - bad:
+                    violated += 1 << 23
             if x != 0:
                 x = state >> 12
                 if x == 0:

@@ -84,6 +84,11 @@ class Motion:
             self.walk_ms = max(0, self.walk_ms - passed // 3)
         self.moving = moving
 
+    @property
+    def walks(self):
+        """On foot, or carried by something, and not just turning over."""
+        return self.walk_ms >= _WALKS_MS
+
     def moved_since(self, moved_ms):
         """Milliseconds of motion since `moved_ms` was this."""
         return (self.moved_ms - moved_ms) & 0x3FFFFFFF

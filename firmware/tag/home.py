@@ -5,6 +5,9 @@ passes on what the journal holds, a few records a message. After each message it
 the same way, mostly within a second or two. A home unit that has no way to the bridge keeps what it is handed: the tag goes
 on to the next records, and hands over again what is still without a receipt an hour after the way is there again.
 
+A tag without UTC asks for a beacon, whose time is then exact to half a second: one that is just repeated may have been sealed
+ten seconds ago.
+
 While the beacons are loud it listens less often (`scan_calm_s`); a beacon that is missed or no longer loud ends that, so
 leaving is told as soon. During a range test it is heard every two seconds, for ten minutes at the longest.
 """
@@ -46,8 +49,8 @@ _RANGE_ROUNDS = const(300)  # ten minutes: a home unit that never ends its test 
 
 class HomeLink:
     """`run` is a task. `tag` is the application: `mode`, `strap_is_cut`, `charging`, `moving`, `battery`, `mode_changed()`,
-    `attend()` (called each round), `heard_time(utc_s)`, `heard_beacon(rssi_dbm)`,
-    `may_relay`. In mode OFF it neither listens nor speaks."""
+    `attend()` (called each round), `wants_time`, `heard_time(utc_s, age_ms)`,
+    `heard_beacon(rssi_dbm)`, `may_relay`. In mode OFF it neither listens nor speaks."""
 
     def __init__(self, ble, provision, counter, modes, uplink, journal, tag):
         self._ble = ble
@@ -67,6 +70,9 @@ class HomeLink:
         self._status_at = ticks_ms()
         self._status_due = False
         self._got_down = False
+        self._has_time = False  # the home unit knows UTC
+        self._asked_at = 0  # when it was asked for a beacon
+        self._is_asking = False
         self._flags = 0  # of the last beacon
         self._loud = 0  # rounds in a row with a loud beacon
         self._was_loud = False  # this round
@@ -84,10 +90,10 @@ class HomeLink:
         tag = self._tag
         while True:
             began = ticks_ms()
-            self._was_loud = False
+            self._was_loud = self._has_time = False
             if tag.mode != MODE_OFF:
                 await self._listen(settings.scan_window_ms)
-                if self._radio.asks:
+                if self._radio.asks or (self._has_time and tag.wants_time):
                     await self._ask()
             if not self._was_loud:
                 self._loud = 0
@@ -110,10 +116,13 @@ class HomeLink:
         self._wake.set()
 
     async def _ask(self):
-        # Somebody is heard who may be a recording of our home unit: only an echo of what is said now tells.
+        # Who is heard may be a recording of our home unit: only an echo of what is said now tells. It tells the time, too.
         self._radio.asks = False
+        self._asked_at = ticks_ms()
         await self._say_status(ASKS)
+        self._is_asking = True
         await self._listen(self._settings.scan_window_ms)
+        self._is_asking = False
 
     async def _is_measured(self):
         # Be heard, while the home unit's beacon asks for it. Whether it does.
@@ -208,11 +217,18 @@ class HomeLink:
         if pending >> self._slot & 1:
             self._waiting_for_us = True
         self._tag.heard_beacon(rssi)
-        if is_new:
-            self._tag.heard_time(beacon_time(frame))
+        if self._tag.wants_time:
+            self._time(frame, is_new)
         if self._modes.heard(ticks_ms(), counter_of(frame), rssi):
             self._tag.mode_changed()
             self._status_due = True
+
+    def _time(self, frame, is_new):
+        utc_s = beacon_time(frame)
+        self._has_time = utc_s > 0
+        if self._is_asking and is_new and utc_s and self._radio.is_answer(frame):
+            # Sealed while it was asked for; and its seconds are cut off, half of one on average.
+            self._tag.heard_time(utc_s, ticks_diff(ticks_ms(), self._asked_at) - _STATUS_MS // 2 + 500)
 
     def _on_message(self, sender, data, n, slot):
         self._got_down = True

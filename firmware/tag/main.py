@@ -142,9 +142,13 @@ class Tag(Node):
         """An epoch of the receiver, with a fix or without."""
         self._watch.epoch(fix, ticks_ms())
 
-    def heard_time(self, utc_s):
-        """The home unit's time, for a tag that has none of its own: within a beacon's repetition. A fix corrects it later."""
-        if utc_s and not self._clock.is_set and self._clock.set(utc_s, 0, self._settings.beacon_s * 500):
+    @property
+    def wants_time(self):
+        return not self._clock.is_set
+
+    def heard_time(self, utc_s, age_ms):
+        """The home unit's time, `age_ms` ago, to half a second and what the radio takes. A fix corrects it later."""
+        if not self._clock.is_set and self._clock.set(utc_s, 0, age_ms):
             self._recorder.clock_set()
 
     def time(self, fix, age_ms):
@@ -162,13 +166,15 @@ class Tag(Node):
         zones = self._zones
         zones.travel_dm = max(fix.speed_cms, 0) * self.fix_interval_s() // 10
         self._clock.read()
-        was_bad = zones.in_violation
+        violations = zones.violations
         zones.check(fix.pos, fix.radius_dm, self._clock.utc_s)
-        if zones.in_violation and not was_bad:
+        if zones.in_violation and zones.violations != violations:
             self._uplink.urgent = True  # the bridge judges by the fixes themselves: it is not to wait for the confirmation
             self._carrier.notify()
-        if self._modes.in_doubt and self._modes.located(zones.is_home(fix.pos, fix.radius_dm), ticks_ms()):
-            self.mode_changed(fix.radius_dm)
+        if self._modes.in_doubt:
+            is_home = zones.is_home(fix.pos, fix.radius_dm)
+            if self._modes.located(is_home, ticks_ms(), self._watch.motion.walks):
+                self.mode_changed(fix.radius_dm)
         if self.mode != record.MODE_GPS:
             zones.forget()  # the wearer goes on unseen
         self._located(message.DONE)
@@ -202,6 +208,8 @@ class Tag(Node):
             self._apply_mode()
             if self._doubting:
                 self._tracker.ask()
+        elif self._modes.looks_again(now):
+            self._tracker.ask()
         if self.mode == record.MODE_OFF:
             self._ask_for_orders(now)
         else:

@@ -8,7 +8,8 @@ Out of it by way of *doubt*: for `exit_s` no beacon at or above `exit_dbm`. The 
 application for a fix and for the direct way. Then
 - beacons at or above the exit level again: RF goes on, nothing is told;
 - `located(True)`, the fix is at home: GPS mode by UNIT_SILENT when no beacon at all was heard for `exit_s`; weak ones mean a
-  wearer in the garden, and RF goes on;
+  wearer in the garden, and RF goes on. Of one who walks silence says nothing: he may be on his way out, where no beacon
+  reaches and home has not ended yet. Then other fixes are wanted (`looks_again`), as long as the doubt lasts;
 - `located(False)`: GPS mode by SILENCE or, when weak beacons were heard, by WEAK;
 - `located(None)` or nothing for `doubt_s`: GPS mode by DOUBT.
 
@@ -20,7 +21,7 @@ for longer than `exit_s`: a real leaving is told within `exit_s` + `doubt_s`.
 Without a valid lease it is OFF, whatever is heard.
 """
 
-from ..core.port import const, ticks_diff
+from ..core.port import const, ticks_add, ticks_diff
 from ..core.record import (
     MODE_BY_BEACON,
     MODE_BY_BOOT,
@@ -39,6 +40,7 @@ _RUN_S = const(300)
 _RUN_BEACONS = const(10)  # away, it listens each 20 s
 _WEAK_TIMES = const(6)
 _SETTLE_MS = const(3600_000)
+_AGAIN_MS = const(15_000)  # a walker is out of a house and its garden by then, or back
 
 
 class ModeMachine:
@@ -56,6 +58,8 @@ class ModeMachine:
         self._strong_at = now  # the last beacon that keeps RF mode
         self._any_at = now
         self._doubt_at = now
+        self._again_at = now  # when another fix is wanted, if so
+        self._again = False
         self._changed_at = now
         self._left = False  # within the last hour it left RF mode, or came back after that
         self._counter = -1  # of the last beacon: one beacon is repeated many times
@@ -115,10 +119,18 @@ class ModeMachine:
         silent = ticks_diff(now, self._any_at) >= exit_ms
         if silent or weak_ms >= (exit_ms * _WEAK_TIMES if self._left else exit_ms):
             self.in_doubt = True
+            self._again = False
             self._doubt_at = now
         return False
 
-    def located(self, at_home, now):
+    def looks_again(self, now):
+        """Whether another fix is wanted now; once for each."""
+        if not (self.in_doubt and self._again) or ticks_diff(now, self._again_at) < 0:
+            return False
+        self._again = False
+        return True
+
+    def located(self, at_home, now, walks=False):
         """What the fix that `in_doubt` asks for said: True at home, False away, None no telling. True when the mode changed."""
         if not self.in_doubt:
             return False
@@ -127,6 +139,10 @@ class ModeMachine:
             return self._change(now, MODE_GPS, MODE_BY_DOUBT)
         if not at_home:
             return self._change(now, MODE_GPS, MODE_BY_SILENCE if silent else MODE_BY_WEAK)
+        if silent and walks:
+            self._again = True
+            self._again_at = ticks_add(now, _AGAIN_MS)
+            return False
         if silent:
             return self._change(now, MODE_GPS, MODE_BY_UNIT_SILENT)
         self.in_doubt = False

@@ -24,6 +24,7 @@ _PAUSE_MS = const(60_000)
 _PAUSE_MAX_MS = const(900_000)
 _STRONGER_DBHZ = const(5)  # a roof takes 15-20; what comes and goes by itself is about 6 (our own choice)
 _SIGNALS = const(4)  # a fix needs as many
+_ASKED_MS = const(100_000)  # requirements.md: an answer within 180 s; an order comes to a tag at home after up to 40
 _RADIUS_MAX_DM = const(3000)  # beyond 300 m a position says nothing that a zone could use (our own choice)
 
 
@@ -136,10 +137,9 @@ class Tracker:
         glances = self._lost and 0 <= ticks_diff(began, self._searched_at) < self._pause_ms
         while self._seeking and self._following:
             if self._asked:
-                # Whoever asks waits as long as for a first fix.
                 self._asked = glances = False
                 began = ticks_ms()
-                timeout_ms = self._settings.first_fix_timeout_s * 1000
+                timeout_ms = _ASKED_MS
             left = (max(timeout_ms // 6, _GLANCE_MS) if glances else timeout_ms) - ticks_diff(ticks_ms(), began)
             if left > 0:
                 await self._wake.wait(left)

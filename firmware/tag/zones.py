@@ -149,6 +149,11 @@ class Zones:
         """Inside an active exclusion zone or outside an active inclusion zone, or the last fixes say so."""
         return self._wanted > 0xFFFF
 
+    @property
+    def violations(self):
+        """A number that is another one when a fix has just been the first to say that a violation begins or ends; 0: none."""
+        return self._wanted >> 16
+
     def check(self, pos, radius_dm, utc_s):
         """A fix at pos, array('i') of lat_e7 and lon_e7. With a radius of 0 or less, or off the Earth, it is none."""
         s = self._state

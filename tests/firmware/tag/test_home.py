@@ -45,10 +45,11 @@ def made(code):
 """
 
 
-def lived(body: str, *, loss: int = 0, seed: int = 1, policy: str = "") -> list[str]:
+def lived(body: str, *, loss: int = 0, seed: int = 1, policy: str = "", begin: bool = True, heap: str = "512wK") -> list[str]:
     inner = "".join("    " + line + "\n" for line in body.strip().splitlines())
-    script = f"{BEGIN}\nair.loss = {loss}; air.seed({seed})\ntag_of({policy})\nasync def main():\n    begin()\n{inner}"
-    return run_virtual(script + "asyncio.run(main())\n", heap="512wK")
+    first = "    begin()\n" if begin else ""
+    script = f"{BEGIN}\nair.loss = {loss}; air.seed({seed})\ntag_of({policy})\nasync def main():\n{first}{inner}"
+    return run_virtual(script + "asyncio.run(main())\n", heap=heap)
 
 
 @pytest.mark.parametrize("loss", [0, 400, 750])
@@ -223,3 +224,81 @@ print([r.is_dated for r in h.records(board.flash)].count(True), len(made(record.
 """
     )
     assert lines == ["0 0"]
+
+
+@pytest.mark.parametrize("loss", [0, 500])
+def test_a_tag_without_a_fix_has_the_home_units_time_to_a_second_however_old_its_beacon(loss: int):
+    """requirements.md: a cut strap is dated within two seconds, also of a tag that was put on at home. A home unit shows a
+    beacon for ten seconds; what it carries is the time at which it was sealed."""
+    lines = lived(
+        """
+h.Unit.utc_s = property(lambda unit: 1_800_000_000 + (_hw.now + 700) // 1000)
+asyncio.create_task(unit.household.run())
+off = []
+for i in range(12):
+    await live(1000 + 830 * i)
+    board = h.Flat(h.TAG, [h.UNIT])
+    board.store.keep_number("rf", 4096 * i)  # no number of a frame comes again
+    tag = Tag(board)
+    task = asyncio.create_task(tag.run())
+    while not tag._clock.is_set:
+        await live(20)
+    tag._clock.read()
+    off.append(tag._clock.utc_s * 1000 + tag._clock.millis - 1_800_000_000_000 - 700 - _hw.now)
+    dated = [r for r in h.records(board.flash) if r.code == record.CLOCK_SET]
+    task.cancel()
+print(min(off), max(off), len(dated))
+""",
+        loss=loss,
+        begin=False,
+        heap="4096wK",
+    )
+    least, most, dated = map(int, lines[-1].split())
+    assert -800 <= least <= most <= 800 and dated == 1
+
+
+def test_a_home_unit_that_does_not_know_the_time_is_not_asked_for_it_round_by_round():
+    lines = lived(
+        """
+await until(is_home, 240_000)
+asked = []
+say = tag._home._say_status
+tag._home._say_status = lambda flags: asked.append(flags) or say(flags)
+await live(300_000)
+print(8 in asked, len(asked) > 3, tag._clock.is_set)
+"""
+    )
+    assert lines == ["False True False"]
+
+
+def test_the_first_fix_in_a_forbidden_zone_and_the_first_out_of_it_are_sent_at_once():
+    """The bridge judges by the fixes themselves."""
+    lines = lived(
+        """
+from firmware.core.gnss import Fix
+class Zones:
+    travel_dm = violations = 0
+    def __init__(self, said):
+        self.said = said
+    def check(self, pos, radius_dm, utc_s):
+        self.violations = self.said.pop(0)
+    def interval_s(self):
+        return 15
+    def forget(self):
+        pass
+    in_violation = property(lambda self: self.violations > 0)
+await live(100)
+tag._zones = Zones([0, 0, 1, 1, 129, 129, 0, 0])
+tag._clock.set(1_790_000_000, 0)
+out = []
+for _ in range(8):
+    fix = Fix()
+    fix.valid, fix.day, fix.tod_s, fix.radius_dm, fix.speed_cms = True, 1_790_000_000 // 86400, 1_790_000_000 % 86400, 60, 0
+    fix.pos[0] = 507154321
+    tag._uplink.urgent = False
+    tag.fixed(fix)
+    out.append(int(tag._uplink.urgent))
+print(out)
+"""
+    )
+    assert lines == ["[0, 0, 1, 0, 1, 0, 0, 0]"]

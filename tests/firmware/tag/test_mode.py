@@ -131,6 +131,42 @@ def test_a_fix_tells_leaving_from_the_home_units_silence():
     assert not away.machine.in_doubt and not home.machine.in_doubt
 
 
+def test_of_one_who_walks_a_fix_at_home_says_nothing_and_others_are_asked_for_until_he_is_out():
+    """Beacons reach 50 m in a street, a home's circle 100 m and more: in between no home unit has fallen silent."""
+    bench = in_doubt()
+    machine = bench.machine
+    assert not machine.looks_again(bench.now % WRAP)
+    assert not machine.located(True, bench.now % WRAP, True) and machine.in_doubt and machine.mode == MODE_RF
+    asked = 0
+    for _ in range(3):
+        assert not bench.wait(10_000)
+        if machine.looks_again(bench.now % WRAP):
+            asked += 1
+            assert not machine.looks_again(bench.now % WRAP), "one fix, not one a round"
+            assert not machine.located(True, bench.now % WRAP, True)
+    assert asked == 1
+    assert machine.located(False, bench.now % WRAP, True) and machine.reason == MODE_BY_SILENCE
+
+
+def test_who_walks_about_at_home_until_the_doubt_is_over_has_no_silent_home_unit_and_who_stands_has():
+    walks, stands = in_doubt(), in_doubt()
+    assert not walks.machine.located(True, walks.now % WRAP, True)
+    assert walks.wait(DOUBT_MS) and walks.machine.reason == MODE_BY_DOUBT
+    assert not walks.machine.looks_again(walks.now % WRAP)
+    assert not stands.machine.located(True, stands.now % WRAP, True)
+    stands.wait(20_000)
+    assert stands.machine.looks_again(stands.now % WRAP)
+    assert stands.machine.located(True, stands.now % WRAP, False) and stands.machine.reason == MODE_BY_UNIT_SILENT
+
+
+def test_a_walkers_fix_is_not_asked_for_again_once_a_beacon_was_heard_nor_in_the_next_doubt():
+    bench = in_doubt()
+    assert not bench.machine.located(True, bench.now % WRAP, True)
+    bench.hear(NEAR)
+    bench.wait(EXIT_MS)
+    assert bench.machine.in_doubt and not bench.machine.looks_again(bench.now % WRAP)
+
+
 def test_with_weak_beacons_a_fix_away_is_a_leaving_and_one_at_home_is_the_garden():
     away, garden = in_doubt(FAR), in_doubt(FAR)
     assert away.machine.located(False, away.now % WRAP) and away.machine.reason == MODE_BY_WEAK

@@ -341,7 +341,8 @@ print(await first_fix())
     assert early >= 180 and late <= 120 and int(lines[1]) <= 62
 
 
-def test_who_asks_in_the_middle_of_a_glance_has_the_time_of_a_first_fix():
+def test_who_asks_in_the_middle_of_a_glance_has_a_whole_search_and_an_answer_in_time():
+    """requirements.md: 180 s from request to answer, also when none can be had; a tag at home hears an order 40 s late."""
     lines = lived(
         """
 await into_a_building(100)
@@ -356,4 +357,4 @@ print(spans(began - 1000))
 """,
         ttff=1000,
     )
-    assert 150 <= int(lines[0].strip("[]").split(",")[0]) <= 158, lines
+    assert 90 <= int(lines[0].strip("[]").split(",")[0]) <= 120, lines

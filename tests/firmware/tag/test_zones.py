@@ -289,6 +289,27 @@ def test_violation_lasts_until_the_other_side_is_sure():
     assert not field.zones.in_violation and field.zones.interval_s() == 0
 
 
+def test_each_violation_that_begins_and_each_whose_end_is_near_is_another_number():
+    """By it the fix that says so first is sent at once."""
+    field = Field([circle(1), circle(2, radius_m=400)])
+    seen = []
+    for north_m in (2000, 300, 300, 300, 0, 0, 0, 300, 300, 300, 2000, 2000, 2000):
+        field.fix(north_m)
+        seen.append(field.zones.violations)
+    changes = [i for i in range(1, len(seen)) if seen[i] != seen[i - 1]]
+    # Into the larger, the smaller; out of the smaller and sure of it; out of the larger and sure of it.
+    assert changes == [1, 4, 7, 9, 10, 12] and seen[0] == seen[12] == 0
+
+
+def test_who_comes_out_of_an_inclusion_zone_and_back_is_another_number_too():
+    field = Field([circle(1, "inclusion", radius_m=500)])
+    seen = []
+    for north_m in (0, 0, 0, 1000, 1000, 1000, 0, 0, 0):
+        field.fix(north_m)
+        seen.append(field.zones.violations)
+    assert [i for i in range(1, len(seen)) if seen[i] != seen[i - 1]] == [3, 6, 8]
+
+
 # --- many
 
 

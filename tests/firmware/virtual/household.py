@@ -215,7 +215,7 @@ class Bridge:
 class Wearer:
     """A tag's end of the radio, with a journal and nothing else of a tag; who is in doubt is away."""
 
-    strap_is_cut = charging = moving = False
+    strap_is_cut = charging = moving = wants_time = False
     battery = 80
     may_relay = True
 
@@ -260,7 +260,7 @@ class Wearer:
         self.changes.append((_hw.now, self.mode))
         self.recorder.event(record.MODE, self.mode, self.modes.reason)
 
-    def heard_time(self, utc_s):
+    def heard_time(self, utc_s, age_ms):
         pass
 
     def heard_beacon(self, rssi_dbm):
