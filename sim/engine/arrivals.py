@@ -27,6 +27,20 @@ class Sent(NamedTuple):
     latency_ms: int | None
 
 
+def records_in(packet: bytes) -> tuple[int, int, int] | None:
+    """(device id, first, last sequence) of the records in a whole MQTT packet that a device has sent; None without any."""
+    if packet[0] >> 4 != PUBLISH or not packet[0] & 0x06:
+        return None
+    payload = _publish(packet)[2]
+    header = message.parse_header(payload[: message.HEADER])
+    if header is not None and header[0] == message.RELAY_UP:
+        header = message.parse_header(payload[message.HEADER : 2 * message.HEADER])
+    if header is None or header[0] != message.RECORDS:
+        return None
+    _, _, count, device_id, first = header
+    return device_id, first, first + count - 1
+
+
 class Arrivals:
     """Written while a run goes on: `note` is for `Network.on_sent`."""
 
@@ -35,16 +49,10 @@ class Arrivals:
 
     def note(self, carrier: str, t_ms: int, latency_ms: int | None, packet: bytes) -> None:
         """A whole MQTT packet that a device has sent; only those with records are kept."""
-        if packet[0] >> 4 != PUBLISH or not packet[0] & 0x06:
-            return
-        payload = _publish(packet)[2]
-        header = message.parse_header(payload[: message.HEADER])
-        if header is not None and header[0] == message.RELAY_UP:
-            header = message.parse_header(payload[message.HEADER : 2 * message.HEADER])
-        if header is None or header[0] != message.RECORDS:
-            return
-        _, _, count, device_id, first = header
-        self._file.write(f"{carrier},{device_id},{first},{first + count - 1},{t_ms},{'' if latency_ms is None else latency_ms}\n")
+        sent = records_in(packet)
+        if sent is not None:
+            latency = "" if latency_ms is None else latency_ms
+            self._file.write(f"{carrier},{sent[0]},{sent[1]},{sent[2]},{t_ms},{latency}\n")
 
     def flush(self) -> None:
         self._file.flush()

@@ -299,10 +299,10 @@ def _read_records(story: WearerStory, connection: Connection, start_ms: int, end
                 story.fixes.append(Fix(t_ms, lat, lon, radius_m, distance_m(lat, lon, *story.home)))
         story.batteries[name] = levels
         if name == story.tag:
-            story.modes = _spans(modes, ended_ms)
+            story.modes = spans_of(modes, ended_ms)
 
 
-def _spans(changes: Iterable[tuple[int, str]], ended_ms: int) -> list[Span]:
+def spans_of(changes: Iterable[tuple[int, str]], ended_ms: int) -> list[Span]:
     """From each change until the next to something else."""
     out: list[Span] = []
     for t_ms, value in changes:
@@ -324,7 +324,7 @@ def _read_events(story: WearerStory, connection: Connection, start_ms: int, came
         came_ms = came.event_ms(connection, row)
         text = describe(row.kind, row.detail)
         story.found.append(Found(t_ms, came_ms, row.kind, text, row.kind in FINDINGS, row.superseded, row.device_id is not None))
-    story.presences = _spans(presences, ended_ms)
+    story.presences = spans_of(presences, ended_ms)
 
 
 def _record_lags(connection: Connection, scenario: Scenario, came: Came) -> list[int]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from sim.engine.expecting import seconds
 from sim.report import svg
-from sim.report.gather import Found, Span, Story, WearerStory
+from sim.report.gather import Found, Span, Story, WearerStory, spans_of
 from sim.report.svg import BLUE, DIM, GREEN, GREY, INK, LINE, ORANGE, PALE, PINK, RED, SKY, tag, text, titled
 
 WIDTH, LEFT, RIGHT = 1140, 116, 14
@@ -164,23 +164,12 @@ def _done(lanes: _Lanes, wearer: WearerStory) -> None:
 
 
 def _truly(wearer: WearerStory, ended_ms: int) -> list[Span]:
-    return _merged(((s.t_ms, "home" if s.at_home else "out") for s in wearer.samples), ended_ms)
+    return spans_of(((s.t_ms, "home" if s.at_home else "out") for s in wearer.samples), ended_ms)
 
 
 def _travels(wearer: WearerStory) -> list[Span]:
     ended_ms = wearer.samples[-1].t_ms if wearer.samples else 0
-    return [span for span in _merged(((s.t_ms, s.travel) for s in wearer.samples), ended_ms) if span.value != "still"]
-
-
-def _merged(told: Iterable[tuple[int, str]], ended_ms: int) -> list[Span]:
-    out: list[Span] = []
-    for t_ms, value in told:
-        if out and out[-1].value == value:
-            continue
-        if out:
-            out[-1] = out[-1]._replace(until_ms=t_ms)
-        out.append(Span(t_ms, ended_ms, value))
-    return out
+    return [span for span in spans_of(((s.t_ms, s.travel) for s in wearer.samples), ended_ms) if span.value != "still"]
 
 
 def _distance(lanes: _Lanes, wearer: WearerStory) -> None:

@@ -9,6 +9,8 @@ def describe(kind: str, detail: dict[str, Any]) -> str:
         return f"mode {str(detail.get('mode', 'unknown')).upper()}, {plain(detail.get('reason', ''))}".rstrip(", ")
     if kind == "presence":
         return {"home": "at home", "not_home": "out"}.get(str(detail.get("presence")), "whereabouts unknown")
+    if kind == "flapping":
+        return f"comes and goes: {plain(detail.get('what', ''))}"
     text = plain(kind)
     if kind in ("boot", "battery_low"):
         text = f"{text}: {plain(detail.get('device', 'device'))}"

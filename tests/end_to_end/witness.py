@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
-from firmware.core import message
+from sim.engine.arrivals import records_in
 from sim.engine.circuit.receiver import ReceiverChip
 from sim.engine.circuit.tag import TagCircuit
-from sim.engine.mqttlook import PUBLISH, Splitter, _publish
+from sim.engine.mqttlook import Splitter
 from sim.engine.run import Run
 
 
@@ -66,15 +66,10 @@ class Witness:
         receiver.power = power
 
     def _note(self, name: str, t_ms: int, packet: bytes) -> None:
-        if packet[0] >> 4 != PUBLISH or not packet[0] & 0x06:
+        sent = records_in(packet)
+        if sent is None:
             return
-        payload = _publish(packet)[2]
-        header = message.parse_header(payload[: message.HEADER])
-        if header is not None and header[0] == message.RELAY_UP:
-            header = message.parse_header(payload[message.HEADER : 2 * message.HEADER])
-        if header is None or header[0] != message.RECORDS:
-            return
-        _, _, count, device, first = header
-        for seq in range(first, first + count):
+        device, first, last = sent
+        for seq in range(first, last + 1):
             self.left.setdefault((device, seq), t_ms)
             self.by.setdefault((device, seq), name)

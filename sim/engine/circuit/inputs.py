@@ -2,46 +2,57 @@
 
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from sim.engine.device import CRASH_WORDS, Device
 from sim.silicon import _channels as ch
 from sim.world.energy import BROWN_OUT_MV, POWER_BACK_MV
 
+_Changes = Callable[[int, int], Iterable[tuple[int, int]]]
 _ASK_MS = 600_000  # the world is asked for this much at a time: asking costs more than keeping
 
 
-class Level:
-    """A pin whose level the world sets. `changes(from_ms, until_ms)` gives (time, level) in order, from inclusive."""
+class _Ahead:
+    """What the world changes, asked for some time at once. `changes(from_ms, until_ms)` gives (time, value), from inclusive."""
 
-    def __init__(self, device: Device, pin: int, first: int, changes: Callable[[int, int], Iterable[tuple[int, int]]]) -> None:
-        self._device = device
-        self._pin = pin
-        self.level = first
+    def __init__(self, changes: _Changes) -> None:
         self._changes = changes
         self._ahead: deque[tuple[int, int]] = deque()
         self._asked_ms = 0  # changes before this time are told or stand in _ahead
-        device.push(0, ch.PIN_IN, pin, bytes([first]))
 
-    def fill(self, upto_ms: int) -> None:
+    def _due(self, upto_ms: int) -> Iterator[tuple[int, int]]:
         while self._asked_ms <= upto_ms:
             self._ahead.extend(self._changes(self._asked_ms, self._asked_ms + _ASK_MS))
             self._asked_ms += _ASK_MS
         while self._ahead and self._ahead[0][0] <= upto_ms:
-            t_ms, level = self._ahead.popleft()
-            if level != self.level:
-                self.level = level
-                self._tell(t_ms)
+            yield self._ahead.popleft()
 
     @property
     def next_ms(self) -> int:
-        """Before this time it tells nothing that it has not told."""
+        """Before this time nothing changes that is not told."""
         return self._ahead[0][0] if self._ahead else self._asked_ms
 
     def ask_again(self, t_ms: int) -> None:
         """From t_ms on, a time that the device has not reached, the world is no longer what it was when it was asked."""
         self._ahead = deque(change for change in self._ahead if change[0] < t_ms)
         self._asked_ms = min(self._asked_ms, t_ms)
+
+
+class Level(_Ahead):
+    """A pin whose level the world sets."""
+
+    def __init__(self, device: Device, pin: int, first: int, changes: _Changes) -> None:
+        super().__init__(changes)
+        self._device = device
+        self._pin = pin
+        self.level = first
+        device.push(0, ch.PIN_IN, pin, bytes([first]))
+
+    def fill(self, upto_ms: int) -> None:
+        for t_ms, level in self._due(upto_ms):
+            if level != self.level:
+                self.level = level
+                self._tell(t_ms)
 
     def set(self, t_ms: int, level: int) -> None:
         """By somebody's hand instead of the world's, at a time that the device has not reached."""
@@ -106,14 +117,12 @@ class Voltage:
         self._device.push(max(t_ms, self._device.horizon_ms + 1), ch.ADC_IN, self._pin, struct.pack("<I", self._told))
 
 
-class Supply:
+class Supply(_Ahead):
     """Whether the device has power at all: a switch by somebody's hand, and a cell that may be empty."""
 
-    def __init__(self, device: Device, changes: Callable[[int, int], Iterable[tuple[int, int]]] = lambda *_: ()) -> None:
+    def __init__(self, device: Device, changes: _Changes = lambda *_: ()) -> None:
+        super().__init__(changes)
         self._device = device
-        self._changes = changes
-        self._asked_ms = 0
-        self._ahead: deque[tuple[int, int]] = deque()
         self._switched_on = True
         self._has_charge = True
 
@@ -123,24 +132,10 @@ class Supply:
 
     def fill(self, upto_ms: int) -> None:
         """Tell what is done to the switch up to a time."""
-        while self._asked_ms <= upto_ms:
-            self._ahead.extend(self._changes(self._asked_ms, self._asked_ms + _ASK_MS))
-            self._asked_ms += _ASK_MS
-        while self._ahead and self._ahead[0][0] <= upto_ms:
-            t_ms, on = self._ahead.popleft()
+        for t_ms, on in self._due(upto_ms):
             was_on = self.is_on
             self._switched_on = bool(on)
             self._tell(t_ms, was_on)
-
-    @property
-    def next_ms(self) -> int:
-        """Before this time nothing is done to the switch that is not told."""
-        return self._ahead[0][0] if self._ahead else self._asked_ms
-
-    def ask_again(self, t_ms: int) -> None:
-        """As `Level.ask_again`."""
-        self._ahead = deque(change for change in self._ahead if change[0] < t_ms)
-        self._asked_ms = min(self._asked_ms, t_ms)
 
     def cell(self, t_ms: int, millivolts: int) -> None:
         """What the cell gives from t_ms on. The brown-out detector lets go at a higher voltage than it bites at."""
@@ -156,7 +151,7 @@ class Supply:
 class Moments:
     """An input at each moment that the world gives: the crashes that a scenario wants, and the programs that stop (0)."""
 
-    def __init__(self, device: Device, channel: int, changes: Callable[[int, int], Iterable[tuple[int, int]]]) -> None:
+    def __init__(self, device: Device, channel: int, changes: _Changes) -> None:
         self._device = device
         self._channel = channel
         self._changes = changes

@@ -7,20 +7,12 @@ import junitparser
 import pytest
 
 from sim.engine.expecting import Outcome
-from sim.engine.summary import Summary
 from sim.report import junit
+from tests.summaries import summary
 
 MET = Outcome("jory", "jory: strap_cut between 14:19:00 and 14:22:00", True)
 UNMET = Outcome("kit", "kit: never late_home", False, "kit: late_home must not be found, but was, 1 times")
 BEYOND = Outcome("kit", "kit: home between 19:40:00 and 19:55:00", None, "beyond what was simulated")
-
-
-def summary(**changes: Any) -> Summary:
-    values: dict[str, Any] = dict(
-        scenario="demo", seed=7, simulated_s=86_400.0, wall_s=43.2, records_made=10, records_stored=10, fixes=7, events=3,
-        findings=1, bytes=999, peak_memory_mb=123.4, digest="ab" * 32, device_runs=5, holds_expired=0,
-    )  # fmt: skip
-    return Summary(**(values | changes))
 
 
 def parsed(tmp_path: Path, **changes: Any) -> junitparser.TestSuite:
