@@ -110,6 +110,10 @@ class Kernel:
             key.data()
         self._network.poll()
 
+    def attend(self, fd: int) -> None:
+        """Have `idle` end when there is something to read from a descriptor that is somebody else's."""
+        self._selector.register(fd, selectors.EVENT_READ, lambda: None)
+
     # Inside.
 
     def _start_all(self) -> None:

@@ -28,8 +28,8 @@ class ZygoteEnded(Exception):
 
 
 class Zygote:
-    """The parents of the device processes, one for each application, which are forked when they have imported it. `close` ends them
-    and every device."""
+    """The parents of the device processes: one for each application, forked from when it has imported that. `close` ends them and
+    every device."""
 
     def __init__(self, image: Image) -> None:
         try:

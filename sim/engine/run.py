@@ -6,47 +6,36 @@ happened to be sent.
 """
 
 import os
-import selectors
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Engine
 
 from bridge.store.opening import open_store
-from firmware.core.ident import parse_device_name
 from sim.control.acts import Act
-from sim.control.doing import do, gives_the_network, is_about_homes, is_worldly, takes_the_network
+from sim.control.doing import is_worldly
 from sim.control.hand import Hand
-from sim.engine.air import Air, nobody
-from sim.engine.arrivals import NAME as ARRIVALS
-from sim.engine.arrivals import Arrivals
 from sim.engine.bench import equip
-from sim.engine.circuit.cell import Cell
 from sim.engine.circuit.tag import TagCircuit
-from sim.engine.circuit.unit import UnitCircuit
-from sim.engine.device import Device
 from sim.engine.faults import Faults
 from sim.engine.figures import DeviceFigures
 from sim.engine.folder import RunFolder
-from sim.engine.household import Circuit, Household
-from sim.engine.image import build, build_hash
+from sim.engine.image import Image, build, build_hash
 from sim.engine.kernel import Kernel
 from sim.engine.memory import Memory
 from sim.engine.net import Network
 from sim.engine.orders import Orders
 from sim.engine.pace import Pace
+from sim.engine.part import MakeTag, Part, Site, devices_of, households_of
 from sim.engine.process import Zygote
-from sim.engine.recording import Recordings
 from sim.engine.services import Services, embedded_broker
 from sim.engine.summary import Summary, is_judged, judged, records_made, stored, stored_figures
-from sim.engine.surroundings import Surroundings
+from sim.engine.worker import Kernels, Networks, Worker
 from sim.scenario import Fault, Scenario
 from sim.scenario.faults import over_the_town
-from sim.world import World
-from sim.world.overlay import Overlay
 
 SETTLE_STEP_MS = 15_000
 SETTLE_MAX_MS = 60 * 60_000
@@ -63,6 +52,7 @@ class Options:
     broker_port: int = 0
     shows_town: bool = True
     record: frozenset[str] = frozenset()  # names of devices, or "all": what reaches them is kept in `recordings/`
+    workers: int = 1  # processes that the households are divided among; the records do not depend on it
     tls: bool = False  # between broker, devices and bridge; in clear a run is faster, and its findings are the same
 
 
@@ -75,7 +65,7 @@ class Run:
         folder: RunFolder,
         options: Options,
         policy: dict[str, int] | None = None,
-        make_tag: Callable[[Device, World], TagCircuit] = TagCircuit,
+        make_tag: MakeTag = TagCircuit,
         make_broker: Callable[[Path, int, list], Any] = embedded_broker,
         hand: Hand | None = None,
     ) -> None:
@@ -85,9 +75,11 @@ class Run:
         self.world = scenario.world()
         self._make_tag = make_tag
         self._ended_ms = 0
-        self._faults = Faults([*scenario.faults, *over_the_town(self.world, options.until_ms)], self._devices_of)
+        self._faults = Faults(
+            [*scenario.faults, *over_the_town(self.world, options.until_ms)], lambda wearer_id: devices_of(self.world, wearer_id)
+        )
         self.hand = hand
-        self._overlay = Overlay(self.world)
+        self.workers: list[Worker] = []
         self.pace = Pace(options.speed)
         self.faults_done: list[str] = []
         self.orders = Orders(scenario.orders, scenario.start_utc_ms)
@@ -110,11 +102,15 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    zygote: Zygote | None = None
+    part: Part | None = None
     services: Services | None = None
     engine: Engine | None = None
-    network: Network | None = None
-    arrivals: Arrivals | None = None
+    network: Network | None = None  # with workers, all parts' as one: `kernel` as well
+
+    @property
+    def zygote(self) -> Zygote | None:
+        """Of the part that lives in this process."""
+        return None if self.part is None else self.part.zygote
 
     def _start(self) -> None:
         folder, world = self.folder, self.world
@@ -135,41 +131,30 @@ class Run:
         self.engine = open_store(folder.store, read_only=True)
         self.memory = Memory()
 
-        surroundings = Surroundings(world)
-        selector = selectors.DefaultSelector()
-        self.network = Network(selector, ("127.0.0.1", broker.port), world.start_utc_ms, surroundings.latency_ms)
-        self.arrivals = Arrivals(folder.path / ARRIVALS)
-        self.network.on_sent = self.arrivals.note
-        self.zygote = Zygote(image)
-        identity = (self.scenario.name, self.scenario.seed, build_hash(), self.options.tls)
-        self._recordings = Recordings(folder.path / "recordings", self.options.record, *identity)
-        self.kernel = Kernel(selector, self.zygote, self.network)
-        households: dict[str, list[tuple[Device, Circuit]]] = {}
         given = equip(folder.store, tags + units, self.scenario.fitted_utc_ms)
         for wearer in world.wearers.values():
             unit = wearer.home_unit
             slot = world.household(unit).index(wearer) if unit else 0
             partners = [unit] if unit else []
-            path = folder.provision(wearer.tag, unit, partners, slot, broker.port, self._policy, given[wearer.tag])
-            device = self._boot(wearer.tag, path, "firmware.tag")
-            members = households.setdefault(unit or wearer.tag, [])
-            members.append((device, self._make_tag(device, world)))
+            folder.provision(wearer.tag, unit, partners, slot, broker.port, self._policy, given[wearer.tag])
             if unit and not slot:
                 partners = [member.tag for member in world.household(unit)]
-                path = folder.provision(unit, unit, partners, 0, broker.port, self._policy, given[unit])
-                device = self._boot(unit, path, "firmware.hmu")
-                members.append((device, UnitCircuit(device, world)))
-        bystanders = world.bystanders if world.spec.radio.bystanders_per_min else nobody
-        for members in households.values():
-            air = Air(world.seed, surroundings.apart_until_ms, surroundings.rssi_dbm, bystanders)
-            air.join([device for device, _ in members], lambda device: device.name in world.home_units)
-            circuits = {device.name: circuit for device, circuit in members}
-            self.kernel.add(Household([device for device, _ in members], circuits, air, self.network))
+                folder.provision(unit, unit, partners, 0, broker.port, self._policy, given[unit])
+        self._divide(image, broker.port)
 
-    def _boot(self, name: str, path: Path, application: str) -> Device:
-        assert self.zygote is not None
-        recorder = self._recordings.of(name, application)
-        return Device(name, parse_device_name(name), path, application, self.zygote, recorder)
+    def _divide(self, image: Image, broker_port: int) -> None:
+        """The first part of the households lives in this process; for each other one there is a worker."""
+        about = (self.scenario.name, self.scenario.seed, self.options.tls, self.options.record)
+        site = Site(self.folder.path, broker_port, image, build_hash(), *about)
+        names = list(households_of(self.world))
+        count = min(self.options.workers, len(names)) if self._make_tag is TagCircuit else 1
+        for number in range(1, count):
+            self.workers.append(Worker(self.scenario, site, names[number::count], number))
+        self.part = Part(self.world, site, names[::count], 0, self._make_tag)
+        for worker in self.workers:
+            worker.end()  # it has started its devices
+        self.kernel = cast(Kernel, Kernels(self.part, self.workers)) if self.workers else self.part.kernel
+        self.network = cast(Network, Networks(self.part, self.workers)) if self.workers else self.part.network
 
     # Time
 
@@ -218,24 +203,10 @@ class Run:
         if not is_worldly(act):
             self.faults_done += self._faults.act(act, self.services, self.network, self.kernel)
             return
-        do(act, self.world, self._overlay)
-        names = set(self._devices_of(act.wearer))
-        for household in self.kernel.households:
-            if any(device.name in names for device in household.devices):
-                for circuit in household.circuits.values():
-                    circuit.changed(act.at_ms)
-                household.forget()
-        with_network = [name for name in names if (name in self.world.home_units) == is_about_homes(act)]
-        if takes_the_network(act):
-            self.network.cut(with_network)
-        elif gives_the_network(act):
-            self.network.join(with_network, act.at_ms)
-
-    def _devices_of(self, wearer_id: str | None) -> list[str]:
-        """A wearer's devices by name; with None, all there are."""
-        wearers = self.world.wearers.values() if wearer_id is None else [self.world.wearers[wearer_id]]
-        tags = [wearer.tag for wearer in wearers]
-        return tags + list(dict.fromkeys(wearer.home_unit for wearer in wearers if wearer.home_unit))
+        assert self.part is not None
+        self.part.do(act)
+        for worker in self.workers:
+            worker.ask("do", act)
 
     @property
     def now_ms(self) -> int:
@@ -253,7 +224,7 @@ class Run:
 
     def holds(self, wearer_id: str) -> bool:
         """Whether the wearer has been put somewhere by hand, and not let go."""
-        return wearer_id in self._overlay.held
+        return self.part is not None and wearer_id in self.part.overlay.held
 
     def made(self) -> dict[int, int]:
         """How many records each device has made, by its flash."""
@@ -280,8 +251,10 @@ class Run:
         while not is_judged(engine) and time.monotonic() < deadline:
             self.kernel.idle(0.05)
         self.memory.sample(self.pids, now=True)
-        if self.arrivals is not None:
-            self.arrivals.flush()
+        if self.part is not None:
+            self.part.arrivals.flush()
+        for worker in self.workers:
+            worker.ask("flush")
         return Summary(
             scenario=self.scenario.name,
             seed=self.scenario.seed,
@@ -300,31 +273,22 @@ class Run:
 
     def device_figures(self) -> list[DeviceFigures]:
         """Of every device, up to where it has got to."""
-        out = []
-        for device in self.kernel.devices:
-            cell: Cell = self.kernel.circuit(device.name).cell  # pyright: ignore[reportAttributeAccessIssue]: every board has one
-            cell.settle(self.kernel.time_ms)
-            traffic = (device.bytes_up, device.bytes_down)
-            out.append(DeviceFigures(device.name, dict(cell.ms_on_cell), cell.ms_outside, *traffic, device.lives, device.crashes))
-        return out
+        assert self.part is not None
+        return self.part.device_figures() + [figures for worker in self.workers for figures in worker.ask("figures")]
 
     def pids(self) -> list[int]:
         """All processes that this run is made of, this one included."""
         services = self.services.pids() if self.services is not None else []
-        zygote = self.zygote.pids if self.zygote is not None else []
-        return [os.getpid(), *zygote, *services, *(device.process.pid for device in self.kernel.devices)]
+        parts = self.part.pids() if self.part is not None else []
+        for worker in self.workers:
+            parts += [worker.pid, *(worker.look("pids") or ())]
+        return [os.getpid(), *services, *parts]
 
     def close(self) -> None:
-        if self.network is not None:
-            self.network.close()
-        if self.arrivals is not None:
-            self.arrivals.close()
-        if self.zygote is not None:
-            for device in self.kernel.devices if hasattr(self, "kernel") else ():
-                device.process.close()
-                if device.recorder is not None:
-                    device.recorder.close()
-            self.zygote.close()
+        for worker in self.workers:
+            worker.close()
+        if self.part is not None:
+            self.part.close()
         if self.engine is not None:
             self.engine.dispose()
         if self.services is not None:

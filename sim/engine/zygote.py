@@ -4,10 +4,10 @@ It is a process of its own so that what is forked is small and has no threads. S
 FIRMWARE APPLICATION`; over the socket FD comes, for each device, a JSON list of arguments with three descriptors (pipe in, pipe
 out, error log); back goes a JSON line `{"spawned": pid}` or, when a device ends, `{"ended": pid, "status": n}`.
 
-With an APPLICATION the interpreter runs already, has imported all that the application needs, and waits in a read for the
-arguments of a device: importing takes 50 times as long as forking. Requests and ends of children come as a signal then, whose
-handler forks in the middle of that read; in the child it ends, from a pipe with the arguments. A device that is started cold, with
-an empty APPLICATION, imports for itself, and its heap is laid out as on a board.
+With an APPLICATION the interpreter runs already, has imported all that it needs, and waits in a read for the arguments of a
+device: importing takes 50 times as long as forking. Requests and ends of children come as a signal then, whose handler forks
+in the middle of that read; in the child the read ends, with what comes from a pipe of the child's own. A device that is started
+cold, with an empty APPLICATION, imports for itself, and its heap is laid out as on a board.
 """
 
 import ctypes
@@ -21,6 +21,9 @@ import sys
 import threading
 
 _INTERPRETER = ["micropython", "-X", "heapsize=128wK"]  # 128 K words: a 128 KiB heap on a 32-bit MCU
+# A device that starts warm has no board's layout to keep, and may have TLS, whose buffers a board has outside this heap (here they
+# take 20 KiB of it).
+_ROOMY = ["micropython", "-X", "heapsize=160wK"]
 
 
 class _Parent:
@@ -167,7 +170,7 @@ def warm(control: socket.socket, boot: str, firmware: str, application: str) -> 
         fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_ASYNC)
     status = 1
     try:
-        status = micropython_run.run_main([*_INTERPRETER, boot, firmware, str(orders), str(ready_write), application])
+        status = micropython_run.run_main([*_ROOMY, boot, firmware, str(orders), str(ready_write), application])
     finally:
         os._exit(status & 0xFF)
 
