@@ -19,9 +19,6 @@ SCENARIO = typer.Argument(metavar="SCENARIO", help="A scenario in YAML; [bold]sc
 _PACE = "Pace"
 _RESULTS = "Results"
 
-app.command("rerun")(rerun)
-app.command("suite")(suite)
-
 
 @app.command("run")
 @tells
@@ -174,3 +171,7 @@ def check(scenario: Annotated[str, SCENARIO]) -> None:
         f"{path}: good. {people} wearers, {span(loaded.until_ms / 1000)} from {start:%Y-%m-%d %H:%M %Z}, "
         f"seed {loaded.seed}, {expected} expectations"
     )
+
+
+app.command("suite")(suite)
+app.command("rerun")(rerun)
