@@ -11,15 +11,23 @@ from .payloads import lease_payload
 from .scheme import SchemeView
 
 
-def wanted(engine: Engine, name: str, now_ms: int) -> dict[int, bytes]:
+def scheme_of(engine: Engine) -> SchemeView:
+    """The scheme in the store as it is now, for any number of devices."""
+    scheme = SchemeView()
+    with engine.begin() as connection:
+        scheme.load(connection)
+    return scheme
+
+
+def wanted(engine: Engine, name: str, now_ms: int, scheme: SchemeView | None = None) -> dict[int, bytes]:
     """ORDER_LEASE and ORDER_CONFIG with their payloads: a tag that is worn has both, a home unit the config.
 
     ConfigError when the device is not in the store. One whose zones fit no tag has no config, as the bridge has none for it.
+    Without a `scheme` it is read from the store.
     """
-    scheme = SchemeView()
+    scheme = scheme or scheme_of(engine)
     with engine.begin() as connection:
         device_id = device_called(connection, name).device_id
-        scheme.load(connection)
     found: dict[int, bytes] = {}
     if ident.device_class(device_id) == ident.TAG:
         lease = scheme.lease(device_id, None, now_ms)

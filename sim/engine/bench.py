@@ -15,8 +15,9 @@ def equip(store: Path, names: Iterable[str], fitted_ms: Callable[[str], int]) ->
     engine = open_store(store)
     try:
         given: dict[str, Given] = {}
+        scheme = bench.scheme_of(engine)
         for name in names:
-            wanted = bench.wanted(engine, name, fitted_ms(name))
+            wanted = bench.wanted(engine, name, fitted_ms(name), scheme)
             given[name] = {kind: (kind, payload) for kind, payload in wanted.items()}
             bench.note(engine, name, given[name])
         return given
