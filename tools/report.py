@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 def write_json(target: Path, summary: "Summary", folder: Path) -> None:
     """Whole or not at all. The keys of `Summary`, with `good` and the run's folder."""
-    values = {**summary.as_dict(), "good": summary.is_good, "folder": str(folder)}
+    write_whole(target, {**summary.as_dict(), "good": summary.is_good, "folder": str(folder)})
+
+
+def write_whole(target: Path, values: dict[str, Any]) -> None:
+    """As JSON, whole or not at all."""
     new = target.with_name(target.name + ".new")
     new.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     os.replace(new, target)

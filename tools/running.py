@@ -58,7 +58,7 @@ def run(wish: Wish, out: Console, err: Console) -> int:
 
 def _run(wish: Wish, stop: Stop, out: Console, err: Console) -> int:
     with ExitStack() as stack:
-        with _gone_on_failure(wish.folder, wish.scenario.name) as folder:
+        with gone_on_failure(wish.folder, wish.scenario.name) as folder:
             out.print(f"starting [bold]{escape(wish.scenario.name)}[/] in {escape(report.shown(folder.path))}", highlight=False)
             in_hand = wish.acts is not None or not wish.headless
             hand = Hand(wish.scenario, folder.path, wish.acts or ()) if in_hand else None
@@ -177,7 +177,7 @@ def make_folder(wanted: Path | None, name: str) -> RunFolder:
 
 
 @contextmanager
-def _gone_on_failure(wanted: Path | None, name: str) -> Iterator[RunFolder]:
+def gone_on_failure(wanted: Path | None, name: str) -> Iterator[RunFolder]:
     """A new folder for a run, which is taken away again, with the folders made around it, when the start fails."""
     around = [path for path in ((wanted or Path("run") / name).absolute().parents) if not path.exists()]
     folder = make_folder(wanted, name)

@@ -1,4 +1,4 @@
-"""`homeward sim run` and `homeward sim check`."""
+"""`homeward sim`: `run` and `check` here, the others in files of their own."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tools.failures import tells
+from tools.fleet import fleet
 from tools.inputs import check_port, check_targets, console_port, find_scenario, parse_speed, parse_until
 from tools.options import BrokerPort, BrokerTls, ConsolePort
 from tools.rerun import Record, rerun, wanted_recordings
@@ -173,5 +174,6 @@ def check(scenario: Annotated[str, SCENARIO]) -> None:
     )
 
 
+app.command("fleet")(fleet)
 app.command("suite")(suite)
 app.command("rerun")(rerun)

@@ -81,7 +81,10 @@ class Kernel:
     def run_to(self, limit_ms: int, tick: Callable[[], None] = lambda: None, tick_s: float = 0.1) -> None:
         """Let every device live to `limit_ms`. `tick` is called about every `tick_s` seconds of wall time."""
         self._limit_ms = limit_ms
-        self._stretch_ms = min(limit_ms, max(self._stretch_ms, self.time_ms + STRETCH_MS))
+        if limit_ms <= self._stretch_ms + STRETCH_MS:  # of a live fleet nobody need be asked where they are
+            self._stretch_ms = max(self._stretch_ms, limit_ms)
+        else:
+            self._stretch_ms = min(limit_ms, max(self._stretch_ms, self.time_ms + STRETCH_MS))
         self._changed.update(self._waiting)
         next_tick = time.monotonic() + tick_s
         while True:
@@ -143,7 +146,7 @@ class Kernel:
             self._waiting[household.index] = household  # one of its devices awaits an answer: `changed` tells when that is here
 
     def _check_complete(self) -> None:
-        for household in self._households:
+        for household in self._waiting.values():  # the others have nothing to do until later
             if household.acts_ms <= self._limit_ms:
                 lines = [f"no device can run to {self._limit_ms} ms", *household.portrait()]
                 raise Stuck("\n".join(lines))

@@ -24,8 +24,8 @@ _BOARDS = {
 
 
 class _Gc:
-    """`gc` as `firmware.start` sees it: while it builds a device that starts warm, 8 times as seldom. That is most of its start, and
-    it is a board's heap that the garbage would cut into pieces."""
+    """`gc` as `firmware.start` sees it: while it builds a device that starts warm, 8 times as seldom. That is most of its start,
+    and it is a board's heap that the garbage would cut into pieces."""
 
     collect = gc.collect
 
