@@ -8,6 +8,7 @@ import pytest
 
 from firmware.core import console, message, record
 from firmware.core.settings import ranges
+from tests.tools.commands import homeward
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -98,6 +99,17 @@ def test_the_home_units_pins_are_those_of_their_boards():
         found = constants(ROOT / "firmware/boards" / board / "__init__.py")
         assert [int(pin) for pin in pins] == [found[each] for each in ("MAINS", "TILT", "CASE", "BATTERY")], board
     assert boards == {path.name for path in (ROOT / "firmware/boards").glob("hmu_*")}
+
+
+def test_the_example_of_a_scenario_is_one(tmp_path: Path):
+    """By the command itself, as the reader will do it; and its schema is where its first line says, from the tree's top."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "simulator.md").read_text("utf-8"), re.DOTALL)
+    (tmp_path / "first-day.yaml").write_text(example)
+    done = homeward("sim", "check", "first-day.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert "good. 1 wearers, 3 h" in done.stdout and "2 expectations" in done.stdout
+    (schema,) = re.findall(r"\$schema=(\S+)", example)
+    assert (ROOT / schema).exists()
 
 
 @pytest.mark.parametrize("path", [*DOCS, ROOT / "README.md"], ids=lambda path: path.name)
