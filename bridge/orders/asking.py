@@ -82,22 +82,27 @@ def ask(
 def note_provisioned(engine: Engine, name: str, kind: int, payload: bytes, number: int) -> None:
     """A lease or config that a bench has put on the device itself: the bridge need not send it again."""
     with engine.begin() as connection:
-        device = device_called(connection, name)
-        moment = now_ms(connection)
-        values = {
-            "device_id": device.device_id,
-            "number": number,
-            "kind": kind,
-            "payload": payload,
-            "detail": {},
-            "by_whom": "bench",
-            "reason": "provisioned",
-            "created_ms": moment,
-            "state": "done",
-            "status": message.DONE,
-            "done_ms": moment,
-        }
-        connection.execute(insert(_table).values(values))
+        put_provisioned(connection, name, kind, payload, number)
+
+
+def put_provisioned(connection: Connection, name: str, kind: int, payload: bytes, number: int) -> None:
+    """`note_provisioned` in a transaction of the caller's."""
+    device = device_called(connection, name)
+    moment = now_ms(connection)
+    values = {
+        "device_id": device.device_id,
+        "number": number,
+        "kind": kind,
+        "payload": payload,
+        "detail": {},
+        "by_whom": "bench",
+        "reason": "provisioned",
+        "created_ms": moment,
+        "state": "done",
+        "status": message.DONE,
+        "done_ms": moment,
+    }
+    connection.execute(insert(_table).values(values))
 
 
 def answer(connection: Connection, order: Row[Any]) -> Answer | None:

@@ -2,13 +2,18 @@
 from the scheme in the store. Write them to the device, then `note` them with the numbers under which they were written.
 """
 
+from collections.abc import Mapping
+from itertools import islice
+
 from sqlalchemy import Engine
 
 from firmware.core import ident, message
 
-from .asking import device_called, note_provisioned
+from .asking import device_called, put_provisioned
 from .payloads import lease_payload
 from .scheme import SchemeView
+
+_AT_ONCE = 100
 
 
 def scheme_of(engine: Engine) -> SchemeView:
@@ -41,5 +46,14 @@ def wanted(engine: Engine, name: str, now_ms: int, scheme: SchemeView | None = N
 
 def note(engine: Engine, name: str, written: dict[int, tuple[int, bytes]]) -> None:
     """Kind → (number, payload) of what was written to the device."""
-    for kind, (number, payload) in written.items():
-        note_provisioned(engine, name, kind, payload, number)
+    note_all(engine, {name: written})
+
+
+def note_all(engine: Engine, written_to: Mapping[str, Mapping[int, tuple[int, bytes]]]) -> None:
+    """`note` for many devices, by name. Each transaction waits for the disk, and a long one would keep the bridge waiting."""
+    rest = iter(written_to)
+    while names := list(islice(rest, _AT_ONCE)):
+        with engine.begin() as connection:
+            for name in names:
+                for kind, (number, payload) in written_to[name].items():
+                    put_provisioned(connection, name, kind, payload, number)

@@ -19,7 +19,7 @@ def equip(store: Path, names: Iterable[str], fitted_ms: Callable[[str], int]) ->
         for name in names:
             wanted = bench.wanted(engine, name, fitted_ms(name), scheme)
             given[name] = {kind: (kind, payload) for kind, payload in wanted.items()}
-            bench.note(engine, name, given[name])
+        bench.note_all(engine, given)
         return given
     finally:
         engine.dispose()
