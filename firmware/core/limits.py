@@ -28,6 +28,7 @@ TABLE: tuple = (
     "beacon_s", 10, 1, 60,  # a home unit's beacon counter moves on
     "scan_home_s", 10, 2, 60,  # a tag listens for beacons, at home
     "scan_calm_s", 30, 2, 60,  # the same while they are loud; at most a third of exit_s
+    "scan_still_s", 60, 2, 300,  # and while the wearer has not moved for two minutes; at most two thirds of exit_s
     "scan_away_s", 20, 2, 120,  # and away
     "scan_window_ms", 600, 100, 5000,  # how long it listens: two advertisements of the home unit, and one to spare
     "status_s", 60, 10, 600,  # a tag at home makes itself heard

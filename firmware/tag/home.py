@@ -43,13 +43,14 @@ _ROUND_MS = const(60_000)  # of handing over at a stretch
 _AGAIN_MS = const(3600_000)  # for what was handed to a home unit that could not pass it on
 _LOUD_DB = const(10)  # above the entry level
 _CALM_ROUNDS = const(3)  # loud ones in a row
+_STILL_MS = const(120_000)
 _RANGE_MS = const(2000)
 _RANGE_ROUNDS = const(300)  # ten minutes: a home unit that never ends its test does not empty the cell
 
 
 class HomeLink:
-    """`run` is a task. `tag` is the application: `mode`, `strap_is_cut`, `charging`, `moving`, `battery`, `mode_changed()`,
-    `attend()` (called each round), `wants_time`, `heard_time(utc_s, age_ms)`,
+    """`run` is a task. `tag` is the application: `mode`, `strap_is_cut`, `charging`, `moving`, `still_ms`, `battery`,
+    `mode_changed()`, `attend()` (called each round), `wants_time`, `heard_time(utc_s, age_ms)`,
     `heard_beacon(rssi_dbm)`, `may_relay`. In mode OFF it neither listens nor speaks."""
 
     def __init__(self, ble, provision, counter, modes, uplink, journal, tag):
@@ -74,6 +75,7 @@ class HomeLink:
         self._asked_at = 0  # when it was asked for a beacon
         self._is_asking = False
         self._flags = 0  # of the last beacon
+        self._still = False  # listening less, for the wearer has not moved for a while
         self._loud = 0  # rounds in a row with a loud beacon
         self._was_loud = False  # this round
         self._range_rounds = 0
@@ -106,9 +108,18 @@ class HomeLink:
             if tag.mode == MODE_OFF:
                 self._flags = 0
             interval_s = settings.scan_home_s if tag.mode == MODE_RF else settings.scan_away_s
+            self._still = False
             if tag.mode == MODE_RF and self._loud >= _CALM_ROUNDS and self._uplink.drained and not self._waiting_for_us:
                 interval_s = max(interval_s, min(settings.scan_calm_s, settings.exit_s // 3))
+                if tag.still_ms >= _STILL_MS:
+                    self._still = True  # nobody leaves without moving, and `moved` ends the wait
+                    interval_s = max(interval_s, min(settings.scan_still_s, settings.exit_s * 2 // 3))
             await self._rest(began, _RANGE_MS if await self._is_measured() else interval_s * 1000)
+
+    def moved(self):
+        """The wearer moves after a rest, and may be leaving."""
+        if self._still:
+            self._wake.set()
 
     def status_due(self):
         """The tag's state changed: say so in the next round."""
@@ -145,7 +156,9 @@ class HomeLink:
 
     async def _be_home(self):
         now = ticks_ms()
-        late = ticks_diff(now, self._status_at) >= self._settings.status_s * 1000
+        settings = self._settings
+        status_s = min(2 * settings.status_s, settings.absent_s // 2) if self._still else settings.status_s
+        late = ticks_diff(now, self._status_at) >= status_s * 1000
         if self._status_due or late or self._waiting_for_us:
             fetch = self._waiting_for_us
             self._status_due = self._waiting_for_us = False

@@ -92,6 +92,11 @@ class Tag(Node):
         return self._carrier.is_off
 
     @property
+    def still_ms(self):
+        """For how long the wearer has not moved, as of the last round."""
+        return self._watch.motion.still_ms
+
+    @property
     def suspects(self):
         """Whether a detector wants more of the receiver."""
         return self._watch.suspects
@@ -394,6 +399,8 @@ class Tag(Node):
                 self.moving = not self.moving
                 self._watch.motion.update(self.moving, ticks_ms())
                 self._tracker.ask(False)
+                if self.moving:
+                    self._home.moved()
             if board.is_charging() != self.charging:
                 self.charging = not self.charging
                 recorder.event(record.CHARGER_ON if self.charging else record.CHARGER_OFF, self._gauge.millivolts, 0, False)

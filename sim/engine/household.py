@@ -82,7 +82,7 @@ class Household:
 
     @property
     def _runs_since_ms(self) -> int:
-        return min((device.activity_ms for device in self.devices if device.running), default=ch.NEVER)
+        return min((device.activity_ms for device in self.devices if device.running), default=ch.NEVER + 1)
 
     def who_may_run(self, limit_ms: int) -> Iterator[tuple[Device, int, int]]:
         """(device, horizon, until when nobody hears what it says by radio), for each that is to be run now."""

@@ -114,8 +114,39 @@ print(len(beats), late, len(rounds), bridge.messages - messages, [seq for seq in
     beats, late, rounds, messages, *_ = (int(word.strip("[],") or 0) for word in lines[0].split())
     assert 55 <= beats <= 60
     assert late <= 300_000 + 30_000 + 10_000, "a report interval, a round of listening, and the relay itself"
-    assert 3600 // 31 <= rounds <= 3600 // 10, "a round each scan interval and none between: nothing urges it on"
+    assert 3600 // 61 <= rounds <= 3600 // 10, "a round each scan interval and none between: nothing urges it on"
     assert 12 <= messages <= 30, "reports, not a message for each record"
+
+
+def test_a_tag_whose_wearer_rests_at_home_listens_less_until_he_moves():
+    lines = lived(
+        """
+await until(is_home, 240_000)
+await until(drained, 60_000)
+await live(300_000)
+del rounds[:]
+await live(1200_000)
+rest = len(rounds)
+print(rest, unit.presence()[-1][1])
+while len(rounds) == rest:
+    await live(1000)
+await live(5000)
+rest = len(rounds)
+board.moves = True
+board.handler(None)
+await live(5000)
+print(len(rounds) - rest)
+del rounds[:]
+await live(600_000)
+print(len(rounds), unit.presence()[-1][1])
+""",
+        policy="heartbeat_s=7200",
+    )
+    rest, is_there = map(int, lines[0].split())
+    assert 19 <= rest <= 22 and is_there == 1, "a round a minute, and the home unit knows it there"
+    assert lines[1] == "1", "who moves may be leaving: it listens at once"
+    moving, is_there = map(int, lines[2].split())
+    assert 19 <= moving <= 23 and is_there == 1, "and each half minute from then on"
 
 
 def test_a_cut_strap_is_at_the_bridge_within_seconds_whenever_it_happens():
@@ -264,7 +295,7 @@ await until(is_home, 240_000)
 asked = []
 say = tag._home._say_status
 tag._home._say_status = lambda flags: asked.append(flags) or say(flags)
-await live(300_000)
+await live(600_000)
 print(8 in asked, len(asked) > 3, tag._clock.is_set)
 """
     )

@@ -117,6 +117,7 @@ class Flat:
         self.battery = Battery()
         self.flash = flash or RamDevice(8)
         self.closed = True
+        self.moves = False
         self.on_mains = True
         self.handler = None
 
@@ -133,7 +134,7 @@ class Flat:
         return self.closed
 
     def is_moving(self):
-        return False
+        return self.moves
 
     def is_charging(self):
         return False
@@ -216,6 +217,7 @@ class Wearer:
     """A tag's end of the radio, with a journal and nothing else of a tag; who is in doubt is away."""
 
     strap_is_cut = charging = moving = wants_time = False
+    still_ms = 0
     battery = 80
     may_relay = True
 
