@@ -19,6 +19,7 @@ from sim.engine.wire import Item
 from sim.silicon import _channels as ch
 
 STRETCH_MS = 600_000  # no device is further ahead of another than this
+AT_ONCE = 32  # households that run at the same time: a thousand would leave broker, bridge and this process no time
 _POLL_S = 0.02  # while an answer of the real world is awaited
 _IDLE_S = 0.2
 
@@ -97,7 +98,7 @@ class Kernel:
                 self._stretch_ms = min(limit_ms, self._stretch_ms + STRETCH_MS)
                 self._changed.update(self._waiting)
                 continue
-            for key, _ in self._selector.select(0 if self._changed else _POLL_S if waiting else _IDLE_S):
+            for key, _ in self._selector.select(0 if self._goes_on else _POLL_S if waiting else _IDLE_S):
                 key.data()
             if waiting:
                 self._network.poll()
@@ -120,14 +121,28 @@ class Kernel:
     # Inside.
 
     def _start_all(self) -> None:
-        while self._changed:
+        for index in [index for index in self._changed if index in self._busy]:
+            if len(self._busy) > AT_ONCE and not self._changed[index].is_running:
+                self._busy.pop(index)  # the others first
+            else:
+                self._start(self._changed.pop(index))
+        while self._changed and self._has_room:
             _, household = self._changed.popitem()
             self._start(household)
-        while self._due and self._due[0][0] <= self._stretch_ms:
+        while self._due and self._due[0][0] <= self._stretch_ms and self._has_room:
             due_ms, index = heapq.heappop(self._due)
             household = self._households[index]
             if household.due_ms == due_ms and index not in self._busy:
                 self._start(household)
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._busy) < AT_ONCE
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether somebody can be started without anything having to come first."""
+        return bool(self._changed) and (self._has_room or not self._busy.keys().isdisjoint(self._changed))
 
     def _start(self, household: Household) -> None:
         household.due_ms = -1
