@@ -1,5 +1,6 @@
 """Options that more than one command has."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -40,3 +41,21 @@ BrokerTls = Annotated[
         rich_help_panel=_NETWORK,
     ),
 ]
+
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        max=256,
+        show_default="one for two cores",
+        help="Processes of the engine that the households are divided among; devices have their own. The records do not depend on it.",
+        rich_help_panel="Pace",
+    ),
+]
+
+
+def worker_count(wanted: int | None) -> int:
+    """What `--workers` says, or what suits this machine."""
+    return wanted or max(1, (os.cpu_count() or 1) // 2)

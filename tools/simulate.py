@@ -8,7 +8,7 @@ import typer
 from tools.failures import tells
 from tools.fleet import fleet
 from tools.inputs import check_port, check_targets, console_port, find_scenario, parse_speed, parse_until
-from tools.options import BrokerPort, BrokerTls, ConsolePort
+from tools.options import BrokerPort, BrokerTls, ConsolePort, Workers, worker_count
 from tools.rerun import Record, rerun, wanted_recordings
 from tools.suite import suite
 
@@ -100,6 +100,7 @@ def run(
     broker_on: BrokerPort = 0,
     tls: BrokerTls = False,
     record: Record = "",
+    workers: Workers = None,
 ) -> None:
     """Run a scenario: watch it on a map, or let it pass unattended.
 
@@ -143,7 +144,7 @@ def run(
         loaded.seed = seed
     if speed is None:
         speed = 0.0 if headless else WATCHED_SPEED
-    options = Options(until or loaded.until_ms, speed, port, broker_on, tls=tls, record=recorded)
+    options = Options(until or loaded.until_ms, speed, port, broker_on, tls=tls, record=recorded, workers=worker_count(workers))
     acts = None if acts_file is None else load_acts(acts_file, loaded)
     wish = Wish(loaded, options, headless, json_file, folder, junit_file, report_file, acts)
     raise typer.Exit(run_wish(wish, Console(), Console(stderr=True)))
