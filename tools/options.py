@@ -50,7 +50,7 @@ Workers = Annotated[
         min=1,
         max=256,
         show_default="one for two cores",
-        help="Processes of the engine that the households are divided among; devices have their own. The records do not depend on it.",
+        help="Processes that the households are divided among; devices have their own. The records do not depend on it.",
         rich_help_panel="Pace",
     ),
 ]
