@@ -21,8 +21,8 @@ class Case:
         self.is_new = [list(period) for period in stored.get("periods") or []] != _as_json(self.periods)
         self.live: dict[str, Any] | None = None  # as the clock stands, which may be later than the fold
         self.dirty = False  # something has happened that is to be written
-        devices = {device for period in conditions.periods for device in (period.tag_id, period.hmu_id)}
-        self.devices = devices - {None}  # every device that was ever his
+        worn = (device for period in conditions.periods for device in (period.tag_id, period.hmu_id))
+        self.devices = {device for device in worn if device is not None}  # every device that was ever his
 
     def as_json(self) -> dict[str, Any]:
         return {"fold": self.fold, "key": list(self.key), "refolded": self.refolded, "periods": _as_json(self.periods)}

@@ -59,6 +59,7 @@ class Findings:
         self._now_ms = now_ms
         self._insert = insert_of(engine)
         self._cases: dict[str, Case] = {}
+        self._worn_by: dict[int, list[str]] = {}  # device → whose it was ever
         self._compiled_from: object = None
 
     def run(self) -> bool:
@@ -83,14 +84,14 @@ class Findings:
         redated = {row.id for row in dated_rows}
         news: dict[str, dict[tuple[int, ...], Read]] = {}
         for row in (*rows, *dated_rows):
-            for wearer_id, case in self._cases.items():
-                if row.device_id in case.devices:
-                    case.dirty = True
-                    if row.at_ms is not None and row.quarantine is None:
-                        read = read_of(row)
-                        news.setdefault(wearer_id, {})[read.key] = read
+            for wearer_id in self._worn_by.get(row.device_id, ()):
+                self._cases[wearer_id].dirty = True
+                if row.at_ms is not None and row.quarantine is None:
+                    read = read_of(row)
+                    news.setdefault(wearer_id, {})[read.key] = read
         for wearer_id, case in self._cases.items():
-            self._take_in(connection, case, sorted(news.get(wearer_id, {}).values(), key=_KEY), redated)
+            if case.is_new or wearer_id in news:  # of a thousand wearers few have any, each time
+                self._take_in(connection, case, sorted(news.get(wearer_id, {}).values(), key=_KEY), redated)
         more = len(rows) == CHUNK or len(dated_rows) == CHUNK
         if not more:
             self._let_the_clock_run(connection)
@@ -118,14 +119,24 @@ class Findings:
         cursor = schema.rules_cursor
         stored = {row.name: row.state for row in connection.execute(select(cursor).where(cursor.c.name.like("wearer:%")))}
         self._cases = {}
-        for wearer_id in dict.fromkeys(row.wearer_id for row in periods):
+        periods_of: dict[str, list[Any]] = {}
+        for row in periods:
+            periods_of.setdefault(row.wearer_id, []).append(row)
+        specs_of: dict[str, list[Any]] = {}
+        for row in specs:
+            specs_of.setdefault(row.wearer_id, []).append(row)
+        for wearer_id, his_periods in periods_of.items():
             conditions = compile_conditions(
                 wearer_id,
-                [period_of(row) for row in periods if row.wearer_id == wearer_id],
-                [(row.kind, row.name, row.spec) for row in specs if row.wearer_id == wearer_id],
+                [period_of(row) for row in his_periods],
+                [(row.kind, row.name, row.spec) for row in specs_of.get(wearer_id, ())],
                 timezone,
             )
             self._cases[wearer_id] = Case(conditions, stored.get(f"wearer:{wearer_id}"))
+        self._worn_by = {}
+        for wearer_id, case in self._cases.items():
+            for device_id in case.devices:
+                self._worn_by.setdefault(device_id, []).append(wearer_id)
         self._compiled_from = made_from
 
     def _stored_reads(self, connection: Connection, case: Case, from_ms: int) -> list[Read]:
