@@ -83,7 +83,8 @@ def fleet(
     check_target("--json", json_file)
     check_port("--broker-port", broker_on)
     port = console_port(console_on) if with_console or console_on is not None else None
-    _room_for(2 * wearers)
+    if wearers > 0:
+        _room_for(2 * wearers)
 
     from rich.console import Console
 
@@ -204,7 +205,7 @@ def _show(out: "Console", values: dict[str, Any]) -> None:
     rows = [
         ("devices", f"{values['devices']:,}"),
         ("provisioned in", f"{values['provision_s']:.1f} s"),
-        ("started in", f"{values['start_s']:.1f} s"),
+        ("started in", f"{values['start_s']:.1f} s ({values['start_cpu_s']:.1f} s of a processor)"),
     ]
     if values["burst_s"] is None:
         rows.append(("steady", "never: too short, or more than this machine can do"))

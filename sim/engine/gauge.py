@@ -40,6 +40,7 @@ class Figures:
 
     devices: int
     start_s: float
+    start_cpu_s: float  # of the devices and of this process, for that; on an idle machine what `start_s` is made of
     burst_s: float | None = None  # from then on until it was steady; None: it never was
     steady_s: float = 0.0
     cpu: dict[str, float] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class Gauge:
         self.up_at = self._at = time.monotonic()
         self.start_s = self.up_at - self._run.spawned_at
         self._cpu = usage.cpu_of_parts_s(self._run)
+        self.start_cpu_s = self._cpu["devices"] + self._cpu["engine"] - self._run.spawned_cpu_s
         self._records = self._count()
         self._steady: tuple[float, dict[str, float], int] | None = None
         self._next = self.up_at + LOOK_S
@@ -120,7 +122,7 @@ class Gauge:
     def figures(self) -> Figures:
         """Up to now, while the devices still run."""
         run, now = self._run, time.monotonic()
-        out = Figures(len(run.kernel.devices), self.start_s)
+        out = Figures(len(run.kernel.devices), self.start_s, self.start_cpu_s)
         private = usage.private(usage.device_pids(run))
         out.private_mib_mean, out.private_mib_max = private.mean_mib, private.max_mib
         if self._steady is not None:

@@ -19,7 +19,7 @@ from sim.engine.wire import Item
 from sim.silicon import _channels as ch
 
 STRETCH_MS = 600_000  # no device is further ahead of another than this
-AT_ONCE = 32  # households that run at the same time: a thousand would leave broker, bridge and this process no time
+AT_ONCE = 16  # households that run at the same time: a thousand would leave broker, bridge and this process no time
 _POLL_S = 0.02  # while an answer of the real world is awaited
 _IDLE_S = 0.2
 

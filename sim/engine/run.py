@@ -147,7 +147,7 @@ class Run:
         about = (self.scenario.name, self.scenario.seed, self.options.tls, self.options.record)
         site = Site(self.folder.path, broker_port, image, build_hash(), *about)
         names = list(households_of(self.world))
-        self.spawned_at = time.monotonic()
+        self.spawned_at, self.spawned_cpu_s = time.monotonic(), time.process_time()
         count = min(self.options.workers, len(names)) if self._make_tag is TagCircuit else 1
         for number in range(1, count):
             self.workers.append(Worker(self.scenario, site, names[number::count], number))
