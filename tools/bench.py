@@ -11,8 +11,8 @@ In the simulator:
                 bytes are halved, which is what a 32-bit word takes. `peak`: less what the simulator's own modules held before
                 the application was imported, for no board carries them; `with_simulator`: all of it.
     tag.hours_*, tag.days_*, hmu.hours_*    `sim.engine.endurance`, with what they assume; not with `quick`
-    sim.*       the demonstration's day on `--speed max`, without a console; whose CPU it took: the engine's one process, the
-                devices', or the services' (broker and bridge)
+    sim.*       `tools.bench_sim`; and the demonstration's day on `--speed max`, without a console, with whose CPU it took: the
+                engine's process, the devices', or the services' (broker and bridge)
 By itself:
     mpy.bytes.* every module that a board is flashed with, compiled by mpy-cross for Xtensa
     bridge.*    `bridge.bench`, on one core
@@ -30,6 +30,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
@@ -139,8 +140,9 @@ say("journal.append_us", us(append, n))
 )
 
 
-def run_bench(json_path: Path | None = None, quick: bool = False) -> list[Row]:
-    """Measure all, print the table, and write the list when a path is given. `quick`: shorter, the day is two hours."""
+def run_bench(json_path: Path | None = None, quick: bool = False, long: bool = False) -> list[Row]:
+    """Measure all, print the table, and write the list when a path is given. `quick`: shorter, the day is two hours; `long`: the
+    simulated year and week as they are, not from a part of them."""
     rows: list[Row] = []
     parts: list[tuple[str, Callable[[bool], Iterator[Row]]]] = [
         ("device", device_rows),
@@ -148,6 +150,7 @@ def run_bench(json_path: Path | None = None, quick: bool = False) -> list[Row]:
         ("endurance", energy_rows),
         ("mpy", mpy_rows),
         ("sim", sim_rows),
+        ("fleet", partial(fleet_rows, long=long)),
         ("bridge", bridge_rows),
     ]
     for name, part in parts:
@@ -330,11 +333,20 @@ def sim_rows(quick: bool) -> Iterator[Row]:
         services_s = _cpu_s(run.services.pids() if run.services else [])
     yield _row("sim.demo_two_hours_s" if quick else "sim.demo_day_s", summary.wall_s, "s")
     cores = min(2, os.cpu_count() or 1)
-    yield _row("sim.realtime_factor_per_core", summary.simulated_s / summary.wall_s / cores, "x")
+    yield _row("sim.demo_realtime_factor_per_core", summary.simulated_s / summary.wall_s / cores, "x")
     yield _row("sim.cpu_s.engine", engine_s, "s")
     yield _row("sim.cpu_s.devices", devices_s, "s")
     yield _row("sim.cpu_s.services", services_s, "s")
     yield _row("sim.peak_memory_mb", summary.peak_memory_mb, "MiB")
+
+
+def fleet_rows(quick: bool, long: bool = False) -> Iterator[Row]:
+    from tools import bench_sim
+
+    for found in bench_sim.rows(quick, long):
+        row = _row(found.name, found.value, found.unit)
+        row["assumes"] = [found.note]
+        yield row
 
 
 def _cpu_s(pids: list[int]) -> float:

@@ -84,7 +84,7 @@ def fleet(
     check_port("--broker-port", broker_on)
     port = console_port(console_on) if with_console or console_on is not None else None
     if wearers > 0:
-        _room_for(2 * wearers)
+        room_for(2 * wearers)
 
     from rich.console import Console
 
@@ -96,7 +96,7 @@ def fleet(
     raise typer.Exit(_run(scenario, options, folder, json_file, Console(), Console(stderr=True)))
 
 
-def _room_for(devices: int) -> None:
+def room_for(devices: int) -> None:
     """As many open files as this process may have. ConfigError when that is too few."""
     import resource
 

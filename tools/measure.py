@@ -15,11 +15,13 @@ def bench(
         "bench.json"
     ),
     quick: Annotated[bool, typer.Option("--quick", help="Shorter: fewer repetitions, and two hours instead of a day.")] = False,
+    long: Annotated[bool, typer.Option("--long", help="A wearer's whole year, 13 tags' whole week: no part of it.")] = False,
 ) -> None:
     """Measure what it can do: a table, and a JSON file.
 
     Firmware on the interpreter (bytes and time a sentence, a record), the
-    demonstration's day as fast as it goes, memory, the bridge by itself.
+    demonstration's day as fast as it goes, a fleet live, memory, the bridge by
+    itself.
     Nothing is asserted. The numbers are those of this machine, and only mean
     something when nothing else runs on it.
 
@@ -29,4 +31,4 @@ def bench(
 
     from tools.bench import run_bench
 
-    run_bench(json_file, quick=quick)
+    run_bench(json_file, quick=quick, long=long)

@@ -119,6 +119,11 @@ class Gauge:
             self._calm_since = now
         return now - self._calm_since >= CALM_S
 
+    @property
+    def steady_s(self) -> float:
+        """For how long it has been steady; 0 when it is not yet."""
+        return 0.0 if self._steady is None else time.monotonic() - self._steady[0]
+
     def figures(self) -> Figures:
         """Up to now, while the devices still run."""
         run, now = self._run, time.monotonic()

@@ -32,15 +32,15 @@ def test_without_a_number_nothing_starts(tmp_path: Path):
 def test_more_devices_than_files_may_be_open_is_said_with_how_many_go(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
     with pytest.raises(ConfigError, match=r"at most 632.*4,096 files open"):
-        fleet._room_for(2 * 1000)
+        fleet.room_for(2 * 1000)
 
 
 def test_as_many_files_as_are_needed_may_be_open(monkeypatch: pytest.MonkeyPatch):
     asked: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 20_000))
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: asked.append(limits))
-    fleet._room_for(2 * 12)
-    fleet._room_for(2 * 1000)
+    fleet.room_for(2 * 12)
+    fleet.room_for(2 * 1000)
     assert asked == [(20_000, 20_000)] * 2
 
 
