@@ -10,6 +10,7 @@ import pytest
 
 from sim.engine import breakdown
 from sim.engine.breakdown import Overruns
+from sim.engine.part import Part
 from sim.engine.run import Run
 from sim.engine.summary import Summary
 from sim.scenario import load
@@ -23,18 +24,18 @@ UNTIL_MS = 20 * 60_000
 
 def run_with(folder: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> tuple[Run, Summary]:
     """A run in which one tag's application is these lines. Once the others have started, little patience is left for it."""
-    boot = Run._boot
+    boot = Part._boot
 
-    def boot_other(self: Run, name: str, path: Path, application: str):
+    def boot_other(self: Part, name: str, application: str):
         if name == NAME:
-            package = self.folder.path / "image" / "device" / "firmware" / "failing"
+            package = self._site.folder / "image" / "device" / "firmware" / "failing"
             package.mkdir()
             lines = "".join(f"    {line}\n" for line in body.splitlines())
             (package / "main.py").write_text(f"import machine, time\ndef build():\n    pass\ndef start(_):\n{lines}")
             application = "firmware.failing"
-        return boot(self, name, path, application)
+        return boot(self, name, application)
 
-    monkeypatch.setattr(Run, "_boot", boot_other)
+    monkeypatch.setattr(Part, "_boot", boot_other)
 
     def tick(run: Run) -> None:
         if all(device.now_ms > 0 for device in run.kernel.devices if device.name in OTHERS):
