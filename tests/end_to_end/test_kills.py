@@ -73,14 +73,26 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sim.engine.net, "HOLD_S", 5.0)
 
 
-@pytest.mark.parametrize("victims", [("broker",), ("bridge",), ("both",)], ids=lambda victims: victims[0])
-def test_a_killed_service_loses_nothing_and_doubles_nothing(broker_kind: str, victims: tuple[str], seed: int, tmp_path: Path):
-    outcome = attack(tmp_path, Plan(seed, victims), broker_kind)
+# Every victim over the broker that is ours, and over the other one both at once; each alone there is for `make test-slow`.
+KILLED = [
+    ("nats", "broker"),
+    ("nats", "bridge"),
+    ("nats", "both"),
+    ("mosquitto", "both"),
+    pytest.param("mosquitto", "broker", marks=pytest.mark.slow),
+    pytest.param("mosquitto", "bridge", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("broker_kind", "victim"), KILLED, indirect=["broker_kind"])
+def test_a_killed_service_loses_nothing_and_doubles_nothing(broker_kind: str, victim: str, seed: int, tmp_path: Path):
+    outcome = attack(tmp_path, Plan(seed, (victim,)), broker_kind)
     assert outcome.summary.crashes == []
     assert len(outcome.times_ms("jory", "strap_cut")) == 1
     assert len(outcome.times_ms("tamsin", "zone_entered")) == len(outcome.times_ms("tamsin", "zone_left")) == 1
 
 
+@pytest.mark.parametrize("broker_kind", ["nats", pytest.param("mosquitto", marks=pytest.mark.slow)], indirect=True)
 def test_a_device_that_loses_power_keeps_what_it_recorded(broker_kind: str, seed: int, tmp_path: Path):
     outcome = attack(tmp_path, Plan(seed, ("device",)), broker_kind)
     boots = [r for raws in outcome.stored().values() for raw in raws.values() for r in [record.Record(raw)]]
