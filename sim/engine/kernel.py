@@ -127,8 +127,8 @@ class Kernel:
             else:
                 self._start(self._changed.pop(index))
         while self._changed and self._has_room:
-            _, household = self._changed.popitem()
-            self._start(household)
+            first = next(iter(self._changed))  # who has waited longest: an answer that waits here too long counts as none
+            self._start(self._changed.pop(first))
         while self._due and self._due[0][0] <= self._stretch_ms and self._has_room:
             due_ms, index = heapq.heappop(self._due)
             household = self._households[index]
