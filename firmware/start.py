@@ -8,13 +8,9 @@ An exception that ends the application is kept for a record, and the device star
 """
 
 import gc
-import sys
 
-# Bytes allocated between two collections, on a processor of 32 bits. Counted in words: elsewhere all objects are that much
-# larger, and the same garbage is collected as often.
-_WHILE_BUILDING = 2048
+_WHILE_BUILDING = 2048  # bytes allocated between two collections
 _STEADY = 8192  # and afterwards: garbage that lay about until the heap was full would leave no large piece free
-_WORDS = 2 if sys.maxsize >> 32 else 1  # of 32 bits in one of this processor's
 
 
 def run(package):
@@ -26,13 +22,13 @@ def run(package):
 
     began = ticks_ms()
 
-    gc.threshold(_WHILE_BUILDING * _WORDS)
+    gc.threshold(_WHILE_BUILDING)
     store = Store()
     try:
         main = _main(package, _which(store, machine))
         application = main.build()
         gc.collect()
-        gc.threshold(_STEADY * _WORDS)
+        gc.threshold(_STEADY)
         main.start(application)
     except Exception as error:
         try:

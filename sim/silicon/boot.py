@@ -8,7 +8,6 @@ what the application needs, says so on one descriptor, and learns from the other
 process of its own.
 """
 
-import gc
 import os
 import sys
 
@@ -17,36 +16,6 @@ import _tasks
 
 sys.modules["_asyncio"] = _tasks
 _PERIPHERALS = ("machine", "bluetooth", "network", "socket")
-_BOARDS = {
-    "firmware.tag": ("firmware.boards.tag_t_a7670_l76k",),
-    "firmware.hmu": ("firmware.boards.hmu_esp32_poe",),
-}
-
-
-class _Gc:
-    """`gc` as `firmware.start` sees it: while it builds a device that starts warm, 8 times as seldom. That is most of its start,
-    and it is a board's heap that the garbage would cut into pieces."""
-
-    collect = gc.collect
-
-    def threshold(n):
-        gc.threshold(8 * n if n < 8192 else n)
-
-
-def _warm_up(application):
-    gc.threshold(2048)  # as `firmware.start` builds
-    for name in _PERIPHERALS + ("firmware.start", application + ".main") + _BOARDS.get(application, ()):
-        __import__(name)
-    sys.modules["firmware.start"].gc = _Gc
-    gc.collect()
-
-
-def _wait(orders, ready):
-    # Several processes come back from this read, each with its own arguments.
-    with open(ready, "wb") as told:
-        told.write(b"!")
-    with open(orders, "rb") as stream:
-        return str(stream.read(int(stream.read(5))), "utf-8").split("\0")
 
 
 def start(pipe_in, pipe_out, folder, unique_id, reset_cause, application):
@@ -74,7 +43,6 @@ def start(pipe_in, pipe_out, folder, unique_id, reset_cause, application):
 
 sys.path.append(sys.argv[1])
 if len(sys.argv) == 5:
-    _warm_up(sys.argv[4])
-    start(*_wait(int(sys.argv[2]), int(sys.argv[3])))
+    start(*__import__("_warm").wait(_PERIPHERALS, *sys.argv[2:]))
 else:
     start(*sys.argv[2:])
