@@ -47,10 +47,10 @@ def host_architecture() -> str:
 
 
 def firmware_sources() -> Iterator[tuple[Path, Path]]:
-    """(source, path below the device's root) of every module that a device carries."""
+    """(source, path below the device's root) of every module that a device carries, but for its `main.py`."""
     root = Path(firmware.__file__).parent
     for source in sorted(root.rglob("*.py")):
-        if not source.name.endswith(_HOST_ONLY) and source.name != "manifest.py":
+        if not source.name.endswith(_HOST_ONLY) and source.name != "manifest.py" and source != root / "main.py":
             yield source, Path("firmware") / source.relative_to(root)
 
 
