@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -259,6 +260,55 @@ rules_checkpoint = Table(
     Column("wearer_id", Text, ForeignKey("wearer.wearer_id"), primary_key=True),
     Column("at_ms", BigInteger, primary_key=True),
     Column("state", JSON, nullable=False),
+)
+
+# Every tag and home unit that the scheme owns, from when its number was given until for good: nobody gets a retired number again.
+inventory = Table(
+    "inventory",
+    metadata,
+    Column("device_id", BigInteger, ForeignKey("device.device_id"), primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),  # planned | begun (the bench may have written some of it) | ready | retired
+    Column("chip", Text),  # the processor's own number, in hex: which board this is, for good. NULL: none yet
+    Column("usb_serial", Text),  # how the bench finds its port again; not every board has one
+    Column("board", Text),  # a folder of firmware/boards/
+    Column("key_id", Integer, nullable=False),  # the key of the bench; higher each time that its flash was found erased
+    Column("written", JSON),  # what is on the device, as far as it is no secret: broker, shard, partners, slot
+    Column("certificate", Text),  # the serial number of its certificate, in hex
+    Column("certificate_until_ms", BigInteger),
+    Column("provisioned_ms", BigInteger),  # last; NULL: never to the end
+    # Two boards are never one device; a retired one's board may become another.
+    Index(
+        "ix_inventory_chip",
+        "chip",
+        unique=True,
+        sqlite_where=text("state <> 'retired'"),
+        postgresql_where=text("state <> 'retired'"),
+    ),
+)
+
+# Which tag is in which place of a home unit. A place keeps its last tag when that has left, until another takes it: the others
+# keep theirs, and what is on their boards stays true.
+pairing = Table(
+    "pairing",
+    metadata,
+    Column("hmu_id", BigInteger, ForeignKey("device.device_id"), primary_key=True),
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("tag_id", BigInteger, ForeignKey("device.device_id"), nullable=False),
+    Column("ended_ms", BigInteger),  # NULL: it is there
+)
+
+# What was done to a device on the bench, by whom and when; never changed.
+bench_log = Table(
+    "bench_log",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("device_id", BigInteger, ForeignKey("device.device_id"), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("by_whom", Text, nullable=False),
+    Column("what", Text, nullable=False),  # provisioned | paired | unpaired | retired | label
+    Column("detail", JSON, nullable=False),
+    Index("ix_bench_log_device_id", "device_id"),
+    sqlite_autoincrement=True,
 )
 
 # Numbers below `counter` may have been used for messages down; reserved in blocks, so that no crash repeats one.
