@@ -5,14 +5,16 @@ in what a device is given
 - functions, classes and methods whose name stands nowhere else are left out: hosts and tests use them;
 - parameters are called by their place (`_0`, `_1`, …), unless a call somewhere names them;
 - private attributes and methods that are reached by `self` alone are numbered within their module, with another letter where a
-  class derives from one of another module; those that both of them use keep their name.
-Functions, classes, modules and all that is public keep their names; a traceback tells the line in any case.
+  class derives from one of another module; those that both of them use keep their name;
+- private functions, classes and tables of a module that nobody else names are numbered within it, too.
+Classes, modules and all that is public keep their names; a traceback tells the line in any case.
 """
 
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _BINDERS = (*_FUNCTIONS, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -20,11 +22,12 @@ _BINDERS = (*_FUNCTIONS, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorE
 
 @dataclass
 class Names:
-    """What `survey` found out: which parameters keep their names, the new name of each private attribute of a module, and the
-    functions, classes and methods that nobody on a device asks for."""
+    """What `survey` found out: which parameters keep their names, the new name of each private attribute and of each private
+    global of a module, and the functions, classes and methods that nobody on a device asks for."""
 
     keywords: set[str] = field(default_factory=set)
     attributes: dict[Path, dict[str, str]] = field(default_factory=dict)
+    globals: dict[Path, dict[str, str]] = field(default_factory=dict)
     unused: dict[Path, list[tuple[int, int]]] = field(default_factory=dict)  # first and last line
 
 
@@ -67,7 +70,57 @@ def survey(paths: Iterable[Path]) -> Names:
         ]
         letter = "abcdefgh"[len(bases[path])]
         names.attributes[path] = {name: f"_{letter}{number}" for number, name in enumerate(own)}
+    asked = {path: _named_elsewhere(tree) for path, tree in trees.items()}
+    for path, tree in trees.items():
+        others = set().union(*(found for other, found in asked.items() if other != path))
+        own = sorted(_private_globals(tree) - others)
+        names.globals[path] = {name: f"_m{number}" for number, name in enumerate(own)}
     return names
+
+
+def _named_elsewhere(tree: ast.Module) -> set[str]:
+    """What a module may name of another: by import, as an attribute, in a string."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value)
+    return found
+
+
+def _private_globals(tree: ast.Module) -> set[str]:
+    """Private names that a module binds at its top, and means by them the same everywhere in it."""
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign):
+            found.update(target.id for target in node.targets if isinstance(target, ast.Name))
+    other = {keyword.arg for node in ast.walk(tree) if isinstance(node, ast.Call) for keyword in node.keywords}
+    other |= _named_elsewhere(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, _BINDERS):
+            other |= _bound(node)
+        elif isinstance(node, ast.ClassDef):
+            other |= {each.id for part in node.body for each in ast.walk(part) if _is_stored(each)}
+            other |= {each.name for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            other.update(node.names)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            other.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            other.update(alias.asname or alias.name for alias in node.names)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node not in tree.body:
+            other.add(node.name)
+    return {name for name in found - other if _is_private(name)}
+
+
+def _is_stored(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 def _unused(trees: dict[Path, ast.Module]) -> dict[Path, list[tuple[int, int]]]:
@@ -130,14 +183,24 @@ def _bases(path: Path, trees: dict[Path, ast.Module]) -> set[Path]:
 def renamed(path: Path, tree: ast.Module, names: Names) -> Iterator[tuple[int, int, int, str]]:
     """(line, start, end, new name) of each place in a module where a name changes; columns in bytes, as `ast` counts them."""
     attributes = names.attributes.get(path, {})
+    own = names.globals.get(path, {})
     for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in own:
+            yield node.lineno, node.col_offset, node.end_col_offset or 0, own[node.id]
         if isinstance(node, ast.Attribute) and node.attr in attributes:
             end = node.end_col_offset or 0
             yield node.end_lineno or 0, end - len(node.attr), end, attributes[node.attr]
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in attributes:
-            start = node.col_offset + len("def " if isinstance(node, ast.FunctionDef) else "async def ")
-            yield node.lineno, start, start + len(node.name), attributes[node.name]
+            yield _of_definition(node, attributes[node.name])
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name in own:
+            yield _of_definition(node, own[node.name])
     yield from _parameters(tree, {}, names.keywords)
+
+
+def _of_definition(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, name: str) -> tuple[int, int, int, str]:
+    word = {ast.FunctionDef: "def ", ast.AsyncFunctionDef: "async def ", ast.ClassDef: "class "}[type(node)]
+    start = node.col_offset + len(word)
+    return node.lineno, start, start + len(node.name), name
 
 
 def _parameters(node: ast.AST, scope: dict[str, str], keywords: set[str]) -> Iterator[tuple[int, int, int, str]]:

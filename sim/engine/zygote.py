@@ -20,7 +20,7 @@ import socket
 import sys
 import threading
 
-_INTERPRETER = ["micropython", "-X", "heapsize=140wK"]  # words: a 128 KiB heap on a 32-bit MCU, and half of what silicon takes
+_INTERPRETER = ["micropython", "-X", "heapsize=128wK"]  # 128 K words: a 128 KiB heap on a 32-bit MCU
 # A device that starts warm has no board's layout to keep, and may have TLS, whose buffers a board has outside this heap
 # (here they take 20 KiB of it).
 _ROOMY = ["micropython", "-X", "heapsize=160wK"]

@@ -24,7 +24,7 @@ def assert_no_device_ran_out_of_memory(outcome: Outcome) -> None:
 
 
 def test_the_interpreters_heap_is_that_of_a_device():
-    assert zygote._INTERPRETER == ["micropython", "-X", "heapsize=140wK"]
+    assert zygote._INTERPRETER == ["micropython", "-X", "heapsize=128wK"]
 
 
 def test_two_hours_fit_the_heap(tmp_path: Path):
