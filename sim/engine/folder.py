@@ -14,22 +14,17 @@ from pathlib import Path
 
 import yaml
 
-from bridge import keys
+from bridge import keys, provisioning
 from bridge.broker.authority import Authority
 from bridge.broker.process import Tls
 from bridge.broker.users import BRIDGE, User, bridge_user, device_user
-from firmware.core import message
+from bridge.provisioning import Credentials, Place
 from firmware.core.blockdev import FileDevice
 from firmware.core.ident import parse_device_name
-from firmware.core.lease import Lease
-from firmware.core.slots import Slots
 
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # a fleet's scheme is long, and the C library ten times as fast
-KEY_ID = 1
 SHARD = "0"
-RF_KEY_ID = 1
 _BRIDGE_TLS = {"ca": "ca.crt", "cert": f"{BRIDGE}.crt", "key": f"{BRIDGE}.key"}
-_BOARDS = {"tag": "tag_t_a7670_l76k", "hmu": "hmu_esp32_poe"}
 
 
 class RunFolder:
@@ -104,39 +99,21 @@ class RunFolder:
 
         `given`: of the orders that the bench carries out by hand, the kind, number and payload.
         """
-        device = parse_device_name(name)
-        household = parse_device_name(home_unit) if home_unit else device
-        blob = {
-            "device": device,
-            "shard": SHARD,
-            "broker": ["127.0.0.1", port],
-            "password": keys.broker_password(self.fleet_key, device),
-            "key_id": KEY_ID,
-            "key": keys.device_key(self.fleet_key, device, KEY_ID).hex(),
-            "rf_key": keys.rf_key(self.fleet_key, household, RF_KEY_ID).hex(),
-            "partners": [parse_device_name(partner) for partner in partners],
-            "slot": slot,
-            "policy": policy,
-        }
+        credentials = None
+        if self.authority is not None:
+            identity = self.authority.client(name)
+            credentials = Credentials(self.authority.certificate_der, identity.certificate_der, identity.key_der)
+        place = Place(("127.0.0.1", port), SHARD, tuple(parse_device_name(partner) for partner in partners), slot)
+        own = provisioning.device_keys(self.fleet_key, name, home_unit)
+        board = provisioning.BOARDS[name.partition("-")[0]]
         folder = self.path / "devices" / name
         folder.mkdir(parents=True, mode=0o700)
         store = _BenchStore(folder)
-        store.keep_blob("provision", json.dumps(blob, separators=(",", ":")).encode())
-        store.keep_blob("board", _BOARDS[name.partition("-")[0]].encode())
-        if self.authority is not None:
-            identity = self.authority.client(name)
-            store.keep_blob("ca", self.authority.certificate_der)
-            store.keep_blob("cert", identity.certificate_der)
-            store.keep_blob("cert_key", identity.key_der)
-        given = given or {}
-        if lease := given.get(message.ORDER_LEASE):
-            Lease(store).take(*lease)
-        if order := given.get(message.ORDER_CONFIG):
-            number, config = order
-            device_file = FileDevice(str(folder / "config.flash"), 32)
-            slots = Slots(device_file)
-            if not (slots.mount() and slots.begin(len(config)) and slots.write(0, config) and slots.keep(number, len(config))):
-                raise OSError(f"{folder}: the configuration could not be written")
+        provisioning.write(store, provisioning.settings(name, board, place, own, credentials, policy))
+        try:
+            provisioning.give(store, FileDevice(str(folder / "config.flash"), 32), given or {})
+        except OSError as error:
+            raise OSError(f"{folder}: {error}") from None
         return folder
 
 

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from bridge.ingest import Inbound
 from bridge.keys import Keyring
+from bridge.provisioning import KEY_ID
 from firmware.core import ident, message, record
 from firmware.core.blockdev import FileDevice
 from firmware.core.journal import read_all
-from sim.engine.folder import KEY_ID, SHARD, RunFolder
+from sim.engine.folder import SHARD, RunFolder
 from sim.engine.run import Options, Run
 from sim.engine.summary import Summary
 from sim.scenario import Scenario, load
