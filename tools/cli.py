@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tools import devices, measure, order, replay, serve, simulate
+from tools.release import command as release
 
 # Defects show a plain traceback: one that prints local variables would print keys.
 app = typer.Typer(
@@ -25,6 +26,7 @@ app.add_typer(serve.bridge_app, name="bridge", rich_help_panel=_OPERATE)
 app.add_typer(order.app, name="order", rich_help_panel=_OPERATE)
 app.command("devices", rich_help_panel=_OPERATE)(devices.devices)
 app.add_typer(serve.console_app, name="console", rich_help_panel=_OPERATE)
+app.add_typer(release.app, name="release", rich_help_panel=_OPERATE)
 
 
 def _version(wanted: bool) -> None:
