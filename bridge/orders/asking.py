@@ -7,7 +7,7 @@ second and gives it its number; `answer` reads what became of it.
 import time
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
 from bridge.errors import ConfigError
 from bridge.store import schema
@@ -86,9 +86,11 @@ def note_provisioned(engine: Engine, name: str, kind: int, payload: bytes, numbe
 
 
 def put_provisioned(connection: Connection, name: str, kind: int, payload: bytes, number: int) -> None:
-    """`note_provisioned` in a transaction of the caller's."""
+    """`note_provisioned` in a transaction of the caller's. What is on its way and older the device would refuse from now on."""
     device = device_called(connection, name)
     moment = now_ms(connection)
+    older = (_table.c.device_id == device.device_id) & (_table.c.kind == kind) & (_table.c.number < number)
+    connection.execute(update(_table).where(older, _table.c.state == "sent").values(state="replaced"))
     values = {
         "device_id": device.device_id,
         "number": number,
@@ -103,6 +105,12 @@ def put_provisioned(connection: Connection, name: str, kind: int, payload: bytes
         "done_ms": moment,
     }
     connection.execute(insert(_table).values(values))
+
+
+def next_number(connection: Connection, device_id: int, now_ms: int) -> int:
+    """For a device's next order: numbers grow strictly, and are the time in s where that grows faster."""
+    last = connection.execute(select(func.max(_table.c.number)).where(_table.c.device_id == device_id)).scalar() or 0
+    return max(last + 1, now_ms // 1000)
 
 
 def answer(connection: Connection, order: Row[Any]) -> Answer | None:

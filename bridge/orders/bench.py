@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from firmware.core import ident, message
 
 from .asking import device_called, put_provisioned
-from .payloads import lease_payload
+from .payloads import Lease, lease_payload
 from .scheme import SchemeView
 
 _AT_ONCE = 100
@@ -24,9 +24,12 @@ def scheme_of(engine: Engine) -> SchemeView:
     return scheme
 
 
-def wanted(engine: Engine, name: str, now_ms: int, scheme: SchemeView | None = None) -> dict[int, bytes]:
+def wanted(
+    engine: Engine, name: str, now_ms: int, scheme: SchemeView | None = None, known: Lease | None = None
+) -> dict[int, bytes]:
     """ORDER_LEASE and ORDER_CONFIG with their payloads: a tag that is worn has both, a home unit the config.
 
+    `known`: the lease that it has; it needs none when that one will do, and one that ends it when it holds too long.
     ConfigError when the device is not in the store. One whose zones fit no tag has no config, as the bridge has none for it.
     Without a `scheme` it is read from the store.
     """
@@ -35,8 +38,8 @@ def wanted(engine: Engine, name: str, now_ms: int, scheme: SchemeView | None = N
         device_id = device_called(connection, name).device_id
     found: dict[int, bytes] = {}
     if ident.device_class(device_id) == ident.TAG:
-        lease = scheme.lease(device_id, None, now_ms)
-        if lease is not None:
+        lease = scheme.lease(device_id, known, now_ms)
+        if lease is not None and lease != known:
             found[message.ORDER_LEASE] = lease_payload(*lease)
     config = scheme.config(device_id, now_ms)
     if config is not None:

@@ -30,6 +30,7 @@ from bridge.keys import Keyring
 from bridge.store import schema
 from firmware.core import ident, message, record
 
+from .asking import next_number
 from .going import OPEN, Going, Way, choose, is_withdrawing
 from .payloads import NO_CONFIG, WORDS, lease_payload, parse_lease, pieces, range_result
 from .scheme import SchemeView
@@ -338,8 +339,7 @@ class Orders:
                     connection, going, "refused", message.BAD_VALUE if device_id in self._scheme.faults else message.NO_LEASE
                 )
                 return False
-        last = connection.execute(select(func.max(_table.c.number)).where(_table.c.device_id == device_id)).scalar() or 0
-        number = going.number = max(last + 1, now_ms // 1000)
+        number = going.number = next_number(connection, device_id, now_ms)
         if number > _NUMBER_MAX:
             self._end(connection, going, "refused", message.BAD_VALUE)
             return False
