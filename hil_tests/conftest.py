@@ -1,41 +1,72 @@
-"""`--rig NAME`, the `rig` fixture, and `@pytest.mark.needs(…)`: what a test needs that the rig lacks skips it by name."""
+"""`--rig NAME`, the `rig` fixture, and `@pytest.mark.needs(…)`: what a test needs that the rig lacks skips it by name.
 
+Each test has a folder of steps and serial logs (`steps`): under `--hil-logs`, or else among pytest's own temporary folders.
+`--hil-timeline FILE` writes a page of the run; JUnit is pytest's own (`--junitxml`), and names the rig and each test's folder.
+"""
+
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from hil_tests.rigs import RigError, rig_class
-from hil_tests.rigs.capabilities import CAPABILITIES, missing
+from hil_tests.rigs import RigError, RigSpec, find_rig
+from hil_tests.rigs.capabilities import CAPABILITIES
+from hil_tests.rigs.rig import Rig
+from hil_tests.steps import Steps
+from hil_tests.timeline import Timeline
+
+_LOG = "hil_log"  # the property of a report that names its folder
+_spec_key = pytest.StashKey[RigSpec]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rig", default="sim", metavar="NAME", help="the bench that hil_tests run on: sim (the default)")
+    group = parser.getgroup("hil", "hardware in the loop")
+    group.addoption("--rig", default="sim", metavar="NAME", help="the bench: sim (default), emulated or a file NAME.toml")
+    group.addoption("--hil-logs", default=None, metavar="FOLDER", help="keep each test's steps, serial logs and recordings here")
+    group.addoption("--hil-timeline", default=None, metavar="FILE", help="write a page of the run: tests, steps, serial logs")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*capabilities): what a rig must have for this test to run on it")
     try:
-        rig_class(str(config.getoption("--rig")))
+        config.stash[_spec_key] = find_rig(str(config.getoption("--rig")))
     except RigError as error:
         raise pytest.UsageError(str(error)) from None
+    file = config.getoption("--hil-timeline")
+    if file and not hasattr(config, "workerinput"):  # with xdist the controller sees all reports
+        config.pluginmanager.register(Timeline(Path(str(file)), str(config.getoption("--rig")), _LOG), "hil-timeline")
+
+
+@pytest.fixture
+def rig_spec(request: pytest.FixtureRequest) -> RigSpec:
+    return request.config.stash[_spec_key]
 
 
 @pytest.fixture(autouse=True)
-def _needs(request: pytest.FixtureRequest) -> None:
+def _needs(request: pytest.FixtureRequest, rig_spec: RigSpec) -> None:
     wanted = tuple(name for mark in request.node.iter_markers("needs") for name in mark.args)
     unknown = set(wanted) - set(CAPABILITIES)
     if unknown:
         pytest.fail(f"no such capability: {', '.join(sorted(unknown))}; there are {', '.join(CAPABILITIES)}")
-    name = str(request.config.getoption("--rig"))
-    lacking = missing(rig_class(name), wanted)
-    if lacking:
-        pytest.skip(f"the rig {name!r} lacks {', '.join(lacking)}")
+    if lacking := rig_spec.lacking(wanted):
+        pytest.skip(f"the rig {rig_spec.name!r} lacks {lacking}")
 
 
 @pytest.fixture
-def rig(request: pytest.FixtureRequest, _needs: None, tmp_path: Path) -> Iterator[Any]:
+def steps(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Steps]:
+    """Where this test's steps are noted."""
+    root = request.config.getoption("--hil-logs")
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", request.node.name)
+    folder = Path(str(root)).absolute() / f"{request.node.path.stem}-{name}" if root else tmp_path / "hil"
+    request.node.user_properties += [("rig", str(request.config.getoption("--rig"))), (_LOG, str(folder))]
+    with Steps(folder) as opened:
+        yield opened
+
+
+@pytest.fixture
+def rig(_needs: None, rig_spec: RigSpec, steps: Steps, tmp_path: Path) -> Iterator[Rig]:
     """The rig, opened: its device has just been switched on."""
-    with rig_class(str(request.config.getoption("--rig")))(tmp_path) as opened:
+    with rig_spec.open(tmp_path, steps) as opened:
+        steps.note("switched on", rig=rig_spec.name)
         yield opened

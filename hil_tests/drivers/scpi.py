@@ -1,7 +1,8 @@
 """A programmable supply on a serial port that speaks SCPI (SCPI-99; each command ends with a line feed).
 
 Makers differ in words: every command is a setting, with `{channel}`, `{volts}` and `{state}` (ON, OFF) to be filled in. After
-each one `error_query` is asked, and anything but 0 is an error of ours: `SYST:ERR?` answers `0,"No error"` (SCPI-99 volume 2, 21.8).
+each one `error_query` is asked, and anything but 0 is an error of ours: `SYST:ERR?` answers `0,"No error"` (SCPI-99 volume 2,
+section 21.8).
 """
 
 from pydantic import Field

@@ -1,26 +1,56 @@
-"""Rigs: what a bench can do to a device (`capabilities`), and the benches there are. `open_rig(name, folder)` makes one.
+"""Rigs: what a bench can do to a device (`capabilities`), and the benches there are. `find_rig` says what one has, and opens it.
 
-`sim` is a device in the simulator: the firmware as it is flashed, on the simulator's silicon, in virtual time.
+sim         a tag in the simulator: the firmware as it is flashed, on the simulator's silicon, in virtual time
+emulated    the firmware's core on an emulated Cortex-M3 (`hil_tests/emulated`, which has its own tests)
+FILE.toml   a bench: a real device, and drivers for what is wired to it (docs/bench.md)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hil_tests.rigs.rig import Rig
+from hil_tests.steps import Steps
 
 
 class RigError(Exception):
-    """No such rig; the text names those that there are."""
+    """No such rig, or its file is wrong; the text says what is, or names those that there are."""
 
 
-def rigs() -> dict[str, Callable[..., AbstractContextManager[Any]]]:
-    from hil_tests.rigs.simulated import SimRig
+@dataclass(frozen=True)
+class RigSpec:
+    """`has` names its capabilities; `why_not` says why some are missing. `open(folder, steps)` gives the rig, switched on."""
 
-    return {"sim": SimRig}
+    name: str
+    has: frozenset[str]
+    open: Callable[[Path, Steps], AbstractContextManager[Rig]]
+    why_not: Mapping[str, str] = field(default_factory=dict)
+
+    def lacking(self, wanted: tuple[str, ...]) -> str:
+        """Those of the wanted that it lacks, with the reason where one is known; "" when it has them all."""
+        missing = [name for name in wanted if name not in self.has]
+        return ", ".join(f"{name} ({self.why_not[name]})" if name in self.why_not else name for name in missing)
 
 
-def rig_class(name: str) -> Callable[..., AbstractContextManager[Any]]:
-    """The rig of that name, to be called with a folder. RigError when there is none."""
-    known = rigs()
-    if name not in known:
-        raise RigError(f"--rig: got {name!r}, expected one of: {', '.join(sorted(known))}")
-    return known[name]
+def _emulated(folder: Path, steps: Steps) -> AbstractContextManager[Rig]:
+    raise RigError("--rig: emulated has no device of this suite; its own tests are in hil_tests/emulated")
+
+
+def find_rig(name: str) -> RigSpec:
+    """RigError when there is none of that name, or when the file that it names is wrong."""
+    if name == "sim":
+        from hil_tests.rigs.simulated import HAS, SimRig
+
+        return RigSpec(name, HAS, SimRig)
+    if name == "emulated":
+        return RigSpec(name, frozenset(), _emulated)
+    if name.endswith(".toml"):
+        from bridge.errors import ConfigError
+        from hil_tests.rigs.bench import spec_of
+
+        try:
+            return spec_of(Path(name))
+        except ConfigError as error:
+            raise RigError(f"--rig: {error}") from None
+    raise RigError(f"--rig: got {name!r}, expected sim, emulated or a file NAME.toml")

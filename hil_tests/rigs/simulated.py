@@ -3,15 +3,19 @@
 The world is a bench: nobody moves. The test's hands are on the strap, on the receiver, in the air and on the power.
 """
 
-from datetime import UTC, datetime
+from contextlib import ExitStack
 from pathlib import Path
 
-from sqlalchemy import select
-
-from bridge.store import schema
 from firmware.core.blockdev import FileDevice
+from firmware.core.ident import parse_device_name
 from firmware.core.journal import read_all
 from firmware.core.record import Record, seq_of
+from hil_tests.rigs.reading import records
+from hil_tests.rigs.rig import Rig
+from hil_tests.rigs.sky import BenchSky
+from hil_tests.steps import Steps
+from sim.control.acts import Act
+from sim.engine.circuit.inputs import Level
 from sim.engine.circuit.receiver import ReceiverChip
 from sim.engine.circuit.tag import GNSS_UART, TagCircuit
 from sim.engine.device import Device
@@ -20,38 +24,8 @@ from sim.engine.run import Options, Run
 from sim.scenario import load
 from sim.world import World
 
+TAG, UNIT, WEARER = "tag-000001", "hmu-000001", "bench"
 _FLASH_BLOCK = 4096
-_E7 = 10_000_000
-
-
-class BenchSky:
-    """A receiver that prints what the test says: position in 1e-7 degrees, or None for no fix."""
-
-    def __init__(self, start_utc_ms: int) -> None:
-        self._start_utc_ms = start_utc_ms
-        self.position: tuple[int, int] | None = None
-
-    def epoch(self, t_ms: int, on_since_ms: int, last_fix_age_ms: int | None) -> tuple[bytes, bool]:
-        at = datetime.fromtimestamp((self._start_utc_ms + t_ms) / 1000, UTC)
-        clock, date = f"{at:%H%M%S}.{t_ms % 1000:03}", f"{at:%d%m%y}"
-        if self.position is None:
-            return _sentence(f"GNRMC,{clock},V,,,,,,,{date},,,N,V") + _sentence(f"GNGGA,{clock},,,,,0,00,25.5,,,,,,"), False
-        lat, lon = self.position
-        where = f"{_minutes(lat, 2)},{'S' if lat < 0 else 'N'},{_minutes(lon, 3)},{'W' if lon < 0 else 'E'}"
-        rmc = _sentence(f"GNRMC,{clock},A,{where},0.00,0.00,{date},,,A,V")
-        return rmc + _sentence(f"GNGGA,{clock},{where},1,12,0.8,50.0,M,0.0,M,,"), True
-
-
-def _minutes(value_e7: int, width: int) -> str:
-    degrees, rest = divmod(abs(value_e7), _E7)
-    return f"{degrees:0{width}}{rest * 60 / _E7:010.7f}"
-
-
-def _sentence(body: str) -> bytes:
-    checksum = 0
-    for byte in body.encode():
-        checksum ^= byte
-    return f"${body}*{checksum:02X}\r\n".encode()
 
 
 class _World(World):
@@ -63,96 +37,213 @@ class _World(World):
         return super().tag_to_home_unit_dbm(tag, home_unit, tx_power_dbm - self.attenuation_db, t_ms)
 
 
+class _Circuit(TagCircuit):
+    """A tag with a supply on the bench in place of its cell, once the test has set one."""
+
+    supply_mv: int | None = None
+
+    def _microvolts(self, t_ms: int) -> int:
+        lasts = super()._microvolts(t_ms)
+        return lasts if self.supply_mv is None else self.supply_mv * 1000 // 2  # the board's divider
+
+
+class _Chip(ReceiverChip):
+    """The receiver on the tag's port, under the bench's sky."""
+
+    def __init__(self, device: Device, start_utc_ms: int) -> None:
+        self.bench_sky = BenchSky(device.device_id)
+        self._start_utc_ms = start_utc_ms
+        super().__init__(device, GNSS_UART, self)
+
+    def epoch(self, t_ms: int, on_since_ms: int, last_fix_age_ms: int | None) -> tuple[bytes, bool]:
+        start = self._start_utc_ms
+        return self.bench_sky.epoch(start + t_ms, start + on_since_ms, last_fix_age_ms)
+
+
 class SimRig:
-    """A context manager. The device under test is tag-000001."""
+    """A context manager that gives a `Rig`. The device under test is tag-000001, fresh from its bench."""
 
-    _circuit: TagCircuit
-    _receiver: ReceiverChip
-    _sky: BenchSky
+    def __init__(self, folder: Path, steps: Steps) -> None:
+        self._folder, self._steps = folder / "rig", steps
 
-    def __init__(self, folder: Path, policy: dict[str, int] | None = None) -> None:
+    def __enter__(self) -> Rig:
+        with ExitStack() as stack:
+            self._hands = hands = _Hands(self._folder, self._steps)
+            stack.enter_context(hands.run)
+            hands.started()
+            self._stack = stack.pop_all()
+        self._steps.now_ms = lambda: hands.now_ms
+        parts = {name: _PARTS[name](hands) for name in _PARTS}
+        return Rig("sim", zone=hands.zone, **parts)
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+class _Zone:
+    def __init__(self, lat: float, lon: float, radius_m: float) -> None:
+        self.lat_e7, self.lon_e7, self.radius_m = round(lat * 1e7), round(lon * 1e7), round(radius_m)
+
+
+class _Hands:
+    """The run, and what all parts of the rig share."""
+
+    circuit: _Circuit
+    chip: _Chip
+
+    def __init__(self, folder: Path, steps: Steps) -> None:
         def circuit(device: Device, world: World) -> TagCircuit:
-            self._sky = BenchSky(world.start_utc_ms)
-            self._receiver = ReceiverChip(device, GNSS_UART, self._sky)
-            self._circuit = TagCircuit(device, world, self._receiver)
-            return self._circuit
+            self.chip = _Chip(device, world.start_utc_ms)
+            self.circuit = _Circuit(device, world, self.chip)
+            return self.circuit
 
         scenario = load(Path(__file__).with_name("bench.yaml"))
         options = Options(until_ms=scenario.until_ms, shows_town=False)
-        self._run = Run(scenario, RunFolder(folder / "rig"), options, policy, make_tag=circuit)
-        self._run.world = self._world = _World(scenario)
-        self._now_ms = 0
+        self.run = Run(scenario, RunFolder(folder), options, make_tag=circuit)
+        self.run.world = self.world = _World(scenario)
+        self.steps = steps
+        self.now_ms = 0
+        (circle,) = [condition.circle for condition in scenario.file.people[0].conditions if condition.kind == "exclusion"]
+        assert circle is not None
+        self.zone = _Zone(circle.lat, circle.lon, circle.radius_m)
 
-    def __enter__(self) -> "SimRig":
-        self._run.__enter__()
-        self._tag = next(device for device in self._run.kernel.devices if device.name == "tag-000001")
-        return self
+    def started(self) -> None:
+        self.tag = next(device for device in self.run.kernel.devices if device.name == TAG)
 
-    def __exit__(self, *_: object) -> None:
-        self._run.close()
+    def set(self, what: str, pin: Level, level: int) -> int:
+        at_ms = self.now_ms + 1
+        self.steps.note(what)
+        pin.set(at_ms, level)
+        return at_ms
 
-    # Clock
+    def act(self, what: str) -> int:
+        """An act of the simulator's control, done to the bench's wearer."""
+        at_ms = self.now_ms + 1
+        self.steps.note(what)
+        assert self.run.part is not None
+        self.run.part.do(Act(at_ms, what, WEARER))
+        return at_ms
+
+
+class _Part:
+    def __init__(self, hands: _Hands) -> None:
+        self._hands = hands
+
+
+class _Clock(_Part):
+    is_virtual = True
 
     @property
     def now_ms(self) -> int:
-        return self._now_ms
+        return self._hands.now_ms
 
     def advance(self, ms: int) -> None:
-        services = self._run.services
+        services = self._hands.run.services
         assert services is not None
-        self._now_ms += ms
-        self._run.kernel.run_to(self._now_ms, services.watch)
-
-    # Store
-
-    def stored(self) -> list[Record]:
-        assert self._run.engine is not None
-        statement = select(schema.record.c.raw).where(schema.record.c.device_id == self._tag.device_id)
-        with self._run.engine.connect() as connection:
-            return [Record(raw) for raw in connection.execute(statement.order_by(schema.record.c.seq)).scalars()]
+        self._hands.now_ms += ms
+        self._hands.run.kernel.run_to(self._hands.now_ms, services.watch)
 
     def utc_ms(self, now_ms: int) -> int:
-        return self._run.world.start_utc_ms + now_ms
+        return self._hands.world.start_utc_ms + now_ms
 
-    # GNSS
 
+class _Store(_Part):
+    def stored(self) -> list[Record]:
+        assert self._hands.run.engine is not None
+        return records(self._hands.run.engine, parse_device_name(TAG))
+
+    def of_unit(self) -> list[Record]:
+        assert self._hands.run.engine is not None
+        return records(self._hands.run.engine, parse_device_name(UNIT))
+
+
+class _Gnss(_Part):
     def inject(self, lat_e7: int, lon_e7: int) -> None:
-        self._sky.position = lat_e7, lon_e7
+        self._hands.steps.note("inject", lat_e7=lat_e7, lon_e7=lon_e7)
+        self._hands.chip.bench_sky.position = lat_e7, lon_e7
 
     def no_fix(self) -> None:
-        self._sky.position = None
+        self._hands.steps.note("no fix")
+        self._hands.chip.bench_sky.position = None
 
+
+class _Wake(_Part):
     @property
     def receiver_is_on(self) -> bool:
-        return self._receiver.is_on
+        return self._hands.chip.is_on
 
-    # Radio
 
+class _Radio(_Part):
     def attenuate(self, db: float) -> None:
-        self._world.attenuation_db = db
+        self._hands.steps.note("attenuate", db=db)
+        self._hands.world.attenuation_db = db
 
-    # Strap
 
-    def cut_strap(self) -> int:
-        return self._set_strap(1)
+class _Strap(_Part):
+    def cut(self) -> int:
+        return self._hands.set("strap cut", self._hands.circuit.strap, 1)
 
-    def close_strap(self) -> int:
-        return self._set_strap(0)
+    def close(self) -> int:
+        return self._hands.set("strap closed", self._hands.circuit.strap, 0)
 
-    def _set_strap(self, level: int) -> int:
-        at_ms = self._now_ms + 1
-        self._circuit.strap.set(at_ms, level)
-        return at_ms
 
-    # Power
+class _Case(_Part):
+    def open(self) -> int:
+        return self._hands.set("case opened", self._hands.circuit.case, 1)
 
-    def cut_power(self) -> None:
-        self._tag.process.kill()
+    def close(self) -> int:
+        return self._hands.set("case closed", self._hands.circuit.case, 0)
 
-    def flash(self) -> dict[int, bytes]:
-        path = self._tag.folder / "journal.flash"
+
+class _Mains(_Part):
+    def lose(self) -> int:
+        return self._hands.act("mains_off")
+
+    def restore(self) -> int:
+        return self._hands.act("mains_on")
+
+
+class _Charger(_Part):
+    def plug(self) -> int:
+        return self._hands.act("charger_on")
+
+    def unplug(self) -> int:
+        return self._hands.act("charger_off")
+
+
+class _Network(_Part):
+    def lose(self) -> int:
+        return self._hands.act("coverage_lost")
+
+    def restore(self) -> int:
+        return self._hands.act("coverage_lost_over")
+
+
+class _Battery(_Part):
+    def set_millivolts(self, millivolts: int) -> None:
+        self._hands.steps.note("battery", mv=millivolts)
+        self._hands.circuit.supply_mv = millivolts
+
+
+class _Power(_Part):
+    def cut(self) -> int:
+        self._hands.steps.note("power cut")
+        self._hands.tag.process.kill()
+        return self._hands.now_ms
+
+
+class _Flash(_Part):
+    def held(self) -> dict[int, bytes]:
+        path = self._hands.tag.folder / "journal.flash"
         flash = FileDevice(str(path), path.stat().st_size // _FLASH_BLOCK)
         try:
             return {seq_of(raw): raw for raw in read_all(flash)}
         finally:
             flash.close()
+
+
+_PARTS: dict[str, type[_Part]] = {
+    "clock": _Clock, "store": _Store, "gnss": _Gnss, "wake": _Wake, "radio": _Radio, "strap": _Strap, "case": _Case,
+    "mains": _Mains, "charger": _Charger, "network": _Network, "battery": _Battery, "power": _Power, "flash": _Flash,
+}  # fmt: skip
+HAS = frozenset(_PARTS) | {"zone", "virtual"}
