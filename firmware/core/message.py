@@ -48,6 +48,14 @@ ORDER_VIBRATE = const(4)  # u8 pattern: 1 short, 2 long, 3 three times
 ORDER_RANGE_TEST = const(5)  # home unit: u8 room, u16 seconds
 ORDER_KEY = const(6)  # u8 key_id, 16 bytes
 
+# u8 1: also one that is older, u32 number of the release, u16 size of its manifest, 32 bytes SHA-256 of that, the board's name
+ORDER_UPDATE = const(7)
+
+# DOWN body: u8 kind, u32 the order's number, u32 offset in the release's image, data. Over a connection of the device's own alone.
+UPDATE = const(3)
+UPDATE_HEADER = const(9)
+UPDATE_DATA_MAX = const(240)  # a DOWN body's length is one byte
+
 # Why an order was not done: value_b of ORDER_DONE.
 DONE = const(0)
 BAD_FORM = const(1)
@@ -57,6 +65,10 @@ NO_LEASE = const(4)
 NOT_HERE = const(5)  # this kind of device, or this state, does not do it
 NO_ROOM = const(6)  # flash could not be written
 INTERRUPTED = const(7)  # the device stopped in the midst of it
+WRONG_BOARD = const(8)  # a release for another board
+OLDER = const(9)  # a release older than the one that runs
+BAD_RELEASE = const(10)  # what came is not what was announced
+ROLLED_BACK = const(11)  # the release ran, and did not get to the bridge: the one before runs again
 
 
 def pack_header(buf, kind, key_id, count, device, number):
@@ -108,6 +120,19 @@ def parse_order(body):
     if not number or total > ORDER_TOTAL_MAX or size > ORDER_DATA_MAX or offset + size > total or (total and not size):
         return None
     return number, kind, offset, total
+
+
+def pack_update(number, offset, data):
+    """DOWN body: the piece of a release's image that begins at `offset`."""
+    return struct.pack("<BII", UPDATE, number, offset) + data
+
+
+def parse_update(body):
+    """(the order's number, offset) of a DOWN body whose data begin at UPDATE_HEADER, or None when it is no piece of a release."""
+    if len(body) <= UPDATE_HEADER or body[0] != UPDATE:
+        return None
+    _, number, offset = struct.unpack_from("<BII", body)
+    return number, offset
 
 
 def pack_receipt(stored_through, first_seq):

@@ -86,6 +86,7 @@ COMMS_BACK = const(40)  # a seconds it lasted
 RANGE = const(41)  # range test: a room << 16 | slot << 12 | frames, b lowest RSSI << 16 | median, as signed numbers
 BROWN_OUT = const(42)  # the supply failed: a mV at the start
 WARNED = const(43)  # the wearer was warned by vibration: a percent
+UPDATE = const(44)  # a release is coming: a the order's number, b pieces wanted << 24 | from which offset in its image
 
 ZONE_OUTSIDE = const(0)
 ZONE_INSIDE = const(1)
