@@ -57,19 +57,19 @@ class _NVS(esp32.NVS):
 class _Files:
     """`open` and the few functions of `os` that the simulator's modules use, on a file system that is mounted nowhere."""
 
-    def __init__(self, chip):
-        self._chip = chip
-        self.stat, self.rename, self.remove = chip.stat, chip.rename, chip.remove
+    def __init__(self, host):
+        self._host = host
+        self.stat, self.rename, self.remove = host.stat, host.rename, host.remove
 
     def open(self, path, mode="r"):
-        return self._chip.open(path, mode)
+        return self._host.open(path, mode)
 
 
-def install(chip, vfs_kib):
+def install(host, vfs_kib):
     """Put them in place of the simulator's, on the chip's own files; the device that the file system lives on."""
     global _file
-    files = _Files(chip)
-    _file = files.open("/cut", "r+b")
+    files = _Files(host)
+    _file = files.open(_hw.folder + "/cut", "r+b")
     import machine
 
     for module in (esp32, machine):

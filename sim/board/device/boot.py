@@ -24,14 +24,15 @@ def _power_up(chip, modules, pipe_in, pipe_out, unique_id, reset_cause, vfs_kib)
     _hw.unique_id = bytes(int(unique_id[i : i + 2], 16) for i in range(0, len(unique_id), 2))
     _hw.reset_cause = int(reset_cause)
     sys.modules["_asyncio"] = __import__("_tasks")
-    chip = vfs.VfsPosix(chip)
+    _hw.folder = chip
+    host = vfs.VfsPosix()
     import _flash
 
-    device = _flash.install(chip, int(vfs_kib))
+    device = _flash.install(host, int(vfs_kib))
     for name in ("machine", "select", "time", "bluetooth", "network", "socket"):
         __import__(name)
     try:
-        chip.stat("/homeward.cert.nvs")
+        host.stat(chip + "/homeward.cert.nvs")
         sys.modules["tls"] = __import__("_tls")
     except OSError:
         pass
