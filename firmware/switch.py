@@ -5,6 +5,7 @@
     bit 4      the last trial failed, and nobody has been told yet
     bit 5      the folder on trial is good as soon as its main loop runs (it was flashed by cable), else when the bridge has
                answered under it
+    bit 6      an update over the air is under way (`core/update.py`)
 
 The other folder goes on trial when it has been written whole, which its `manifest.json` says: written last, removed first. Each
 start on trial uses up one of its starts before anything of it is run; who uses up the last without having been confirmed is
@@ -23,6 +24,7 @@ _GOOD = 1
 _LEFT = 14
 _FAILED = 16
 _EASY = 32
+_BUSY = 64
 
 
 def start(value, is_whole):
@@ -32,7 +34,7 @@ def start(value, is_whole):
     if left > 1 and is_whole(1 - good):
         return 1 - good, value - 2
     if left:
-        value = good | _FAILED
+        value = given_up(value)
     if is_whole(good):
         return good, value
     return (1 - good if is_whole(1 - good) else None), value
@@ -55,12 +57,17 @@ def is_easy(value):
 
 def trial(value, is_easy=False):
     """The other folder goes on trial at the next start."""
-    return value & _GOOD | (STARTS + 1) << 1 | (_EASY if is_easy else 0)
+    return value & (_GOOD | _BUSY) | (STARTS + 1) << 1 | (_EASY if is_easy else 0)
 
 
 def confirmed(value):
     """What was on trial is good from now on. Said by what runs on trial; else nothing changes."""
-    return 1 - (value & _GOOD) if value & _LEFT else value
+    return 1 - (value & _GOOD) | value & _BUSY if value & _LEFT else value
+
+
+def given_up(value):
+    """The trial has failed: the other folder runs from the next start on."""
+    return value & (_GOOD | _BUSY) | _FAILED
 
 
 def has_failed(value):
@@ -68,6 +75,16 @@ def has_failed(value):
     return bool(value & _FAILED)
 
 
+def busy(value):
+    """An update over the air is under way: the other folder is about to be written anew."""
+    return value & _GOOD | _BUSY
+
+
+def is_busy(value):
+    """Whether there is one."""
+    return bool(value & _BUSY)
+
+
 def told(value):
-    """That has been told; also: the other folder is about to be written anew."""
+    """There is none, and nothing is left to be told."""
     return value & _GOOD

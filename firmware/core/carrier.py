@@ -67,7 +67,7 @@ class Carrier:
         self._uplink = uplink
         self._on_relay = on_relay
         self._on_link = on_link
-        self._wanted = False
+        self._wanted = self._asked = self._held = False
         self._changed = Wake()
         online = b'{"online":true,"version":"%s","build":"%s","board":"%s"}' % (
             VERSION.encode(),
@@ -93,9 +93,16 @@ class Carrier:
 
     def want(self, on):
         """Whether the direct way is to be used."""
+        self._asked = on
+        on = on or self._held
         if on != self._wanted:
             self._wanted = on
             self._changed.set()
+
+    def hold(self, on):
+        """An update needs the direct way, whatever `want` says."""
+        self._held = on
+        self.want(self._asked)
 
     def notify(self):
         """There is something new to send."""

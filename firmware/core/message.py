@@ -51,7 +51,7 @@ ORDER_KEY = const(6)  # u8 key_id, 16 bytes
 # u8 1: also one that is older, u32 number of the release, u16 size of its manifest, 32 bytes SHA-256 of that, the board's name
 ORDER_UPDATE = const(7)
 
-# DOWN body: u8 kind, u32 the order's number, u32 offset in the release's image, data. Over a connection of the device's own alone.
+# DOWN body: u8 kind, u32 the order's number, u32 offset in the release's image, data. Never by way of a home unit.
 UPDATE = const(3)
 UPDATE_HEADER = const(9)
 UPDATE_DATA_MAX = const(240)  # a DOWN body's length is one byte

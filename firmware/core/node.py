@@ -113,6 +113,10 @@ class Node:
         if self._board.reset_cause == _PWRON and self._boots > 1:
             self._recorder.event(record.BROWN_OUT, self._gauge.millivolts)
         self._tell_crash()
+        if self._board.store.number("release") > 1:
+            from . import update
+
+            update.resume(self)
         self._changed = asyncio.ThreadSafeFlag()
         self._board.on_change(lambda pin: self._changed.set())
         self._watchdog = self._board.watchdog(self._settings.watchdog_s)
@@ -178,6 +182,10 @@ class Node:
             status = message.DONE if taken else message.BAD_FORM
             if taken:
                 self._uplink.rekey(Ccm(taken[1]), taken[0], ticks_ms())
+        elif kind == message.ORDER_UPDATE:
+            from . import update
+
+            return update.order(self, number, data)
         else:
             return self._obey(kind, number, data)
         _drop("obey")

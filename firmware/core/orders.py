@@ -28,6 +28,8 @@ class Orders:
     records the end.
     """
 
+    on_piece = None  # of an update, while there is one: gets what is no order
+
     def __init__(self, store, slots, last, application):
         self._store = store
         blob = store.blob("order", 5)
@@ -48,7 +50,8 @@ class Orders:
         """The body of an authentic DOWN message that is no receipt."""
         parsed = parse_order(body)
         if parsed is None:
-            self.refused += 1
+            if self.on_piece is None or not self.on_piece(body, n):
+                self.refused += 1
             return
         number, kind, offset, total = parsed
         if number <= self.last:
@@ -117,6 +120,10 @@ class Orders:
     def begun(self, number):
         """Called by the application before it does something that must not be done twice. OSError: then it must not."""
         self._keep(number, INTERRUPTED)
+
+    def is_going(self, number):
+        """Told by an update that goes on after a restart: an order of that number is not to be answered yet."""
+        self._told = number
 
     def finished(self, number, status):
         """An order that was not done at once is done, or will not be: a record says so."""

@@ -11,7 +11,7 @@ The manifest is read line by line: as a whole it would not fit the heap. Plain f
 import json
 import os
 from array import array
-from binascii import crc32, hexlify
+from binascii import crc32, unhexlify
 from hashlib import sha256
 
 from .port import const
@@ -51,7 +51,7 @@ def head(folder, name, default):
 
 
 def entries(path):
-    """(path, size, SHA-256 in hex) of each file that a manifest names for the folder. ValueError when it is no manifest."""
+    """(path, size, SHA-256) of each file that a manifest names for the folder. ValueError when it is no manifest."""
     inside = False
     with open(path) as file:
         for line in file:
@@ -61,7 +61,7 @@ def entries(path):
                 for name, value in json.loads("{" + line.rstrip(",\n") + "}").items():
                     if not name.startswith("firmware/") or ".." in name or not 0 < value[0] <= _FILE_MAX:
                         raise ValueError(name)
-                    yield name, value[0], value[1]
+                    yield name, value[0], unhexlify(value[1])
 
 
 def size_of(path):
@@ -71,6 +71,24 @@ def size_of(path):
     except OSError:
         return -1
     return -1 if stat[0] & 0x4000 else stat[6]
+
+
+def is_file(path, size, digest):
+    """Whether this file has that size and SHA-256, in bytes."""
+    if size_of(path) != size:
+        return False
+    known = sha256()
+    buf = memoryview(bytearray(512))
+    try:
+        with open(path, "rb") as file:
+            while True:
+                n = file.readinto(buf)
+                if not n:
+                    break
+                known.update(buf[:n])
+    except OSError:
+        return False
+    return known.digest() == digest
 
 
 def _remove(path):
@@ -83,8 +101,8 @@ def _remove(path):
 class Taking:
     """`folder` gets the release whose manifest has this size and SHA-256 (32 bytes); `running` is the other folder, "" for none.
 
-    `survey` first, and again after the manifest has come; then `take` what is wanted, `run_length` bytes from `at` on. OSError when
-    the flash does not write.
+    `survey` first, and again after the manifest has come; then `take` what is wanted, `run_length` bytes from `at` on. OSError
+    when the flash does not write.
     """
 
     def __init__(self, folder, running, size, digest):
@@ -94,7 +112,7 @@ class Taking:
         self._folder = folder
         self._running = running
         self._size = size
-        self._digest = hexlify(digest).decode()
+        self._digest = digest
         self._buf = memoryview(bytearray(512))
         self._states = bytearray(0)
         self._sizes = array("I")
@@ -104,17 +122,17 @@ class Taking:
         self._file = self._hash = None
         self._path = ""
         self._left = 0
-        self._wanted = ""  # the hash of the file that is coming
+        self._wanted = b""  # the hash of the file that is coming
 
     def survey(self):
         """Look what is missing. A generator, which yields between files: that takes seconds."""
         _mkdir(self._folder)
         new = self._folder + _NEW
-        if self._is(self._folder + MANIFEST, self._size, self._digest):
+        if is_file(self._folder + MANIFEST, self._size, self._digest):
             os.rename(self._folder + MANIFEST, new)
         else:
             _remove(self._folder + MANIFEST)
-        self.has_manifest = self._is(new, self._size, self._digest)
+        self.has_manifest = is_file(new, self._size, self._digest)
         if not self.has_manifest:
             _remove(new)
             self._open(_NEW, self._size, self._digest, 0)
@@ -129,8 +147,8 @@ class Taking:
             for path, size, digest in entries(new):
                 known.add(crc32(path.encode()) & 0x3FFFFFFF)
                 state = _HERE
-                if not self._is(self._folder + "/" + path, size, digest):
-                    is_running = self._running and self._is(self._running + "/" + path, size, digest)
+                if not is_file(self._folder + "/" + path, size, digest):
+                    is_running = self._running and is_file(self._running + "/" + path, size, digest)
                     state = _COPIED if is_running else _FETCH
                     more += -(-size // block) * block - max(-(-size_of(self._folder + "/" + path) // block), 0) * block
                 self._states.append(state)
@@ -190,6 +208,7 @@ class Taking:
 
     def close(self):
         """Nothing more is taken by this one."""
+        self._entries = iter(())
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -234,9 +253,10 @@ class Taking:
 
     def _close_part(self):
         # All of it is here.
-        self.close()
+        self._file.close()  # type: ignore
+        self._file = None
         part = self._folder + _PART
-        if hexlify(self._hash.digest()).decode() != self._wanted:  # type: ignore
+        if self._hash.digest() != self._wanted:  # type: ignore
             _remove(part)
             self._tries += 1
             if self._tries == _TRIES:
@@ -266,21 +286,6 @@ class Taking:
         self.state = WHOLE
 
     # Files
-
-    def _is(self, path, size, digest):
-        if size_of(path) != size:
-            return False
-        known = sha256()
-        try:
-            with open(path, "rb") as file:
-                while True:
-                    n = file.readinto(self._buf)
-                    if not n:
-                        break
-                    known.update(self._buf[:n])
-        except OSError:
-            return False
-        return hexlify(known.digest()).decode() == digest
 
     def _copy(self, path):
         copy = self._folder + _COPY

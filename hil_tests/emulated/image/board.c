@@ -1,0 +1,204 @@
+// Serial port, clock, sleep and the way to the host's files.
+
+#include <string.h>
+
+#include "py/mphal.h"
+#include "py/ringbuf.h"
+#include "py/runtime.h"
+#include "py/stream.h"
+#include "shared/runtime/interrupt_char.h"
+
+#define REG(address) (*(volatile uint32_t *)(address))
+#define UART_DATA REG(0x40004000)
+#define UART_STATE REG(0x40004004)
+#define UART_CTRL REG(0x40004008)
+#define UART_INT REG(0x4000400c)
+#define UART_BAUDDIV REG(0x40004010)
+#define TIMER_CTRL REG(0x40000000)
+#define TIMER_VALUE REG(0x40000004)
+#define TIMER_RELOAD REG(0x40000008)
+#define TIMER_INT REG(0x4000000c)
+#define CLK100HZ REG(0x40028014)
+#define COUNTER REG(0x40028018)
+#define PRESCALE REG(0x4002801c)
+#define NVIC_ISER REG(0xe000e100)
+#define AIRCR REG(0xe000ed0c)
+
+#define TICKS_PER_10MS (250000u)
+#define TX_FULL (1u)
+#define RX_FULL (2u)
+
+static uint8_t rx_bytes[1024];
+static ringbuf_t rx = {rx_bytes, sizeof(rx_bytes), 0, 0};
+
+void board_init(void) {
+    UART_BAUDDIV = 16;
+    UART_CTRL = 1 | 2 | 4 | 8; // transmit, receive, and both interrupts
+    PRESCALE = 0;
+    NVIC_ISER = 1 << 0 | 1 << 1 | 1 << 8; // UART0 RX and TX, timer 0
+}
+
+// The counter has 32 bits and wraps after 171 s; the other clock says which round it is in.
+uint64_t board_ticks(void) {
+    uint64_t coarse = (uint64_t)CLK100HZ * TICKS_PER_10MS;
+    return coarse + (int32_t)(COUNTER - (uint32_t)coarse);
+}
+
+void UART0_RX_Handler(void) {
+    UART_INT = 2;
+    while (UART_STATE & RX_FULL) {
+        if (ringbuf_free(&rx) == 0) {
+            UART_CTRL &= ~8u; // the sender waits: nothing is read until there is room
+            return;
+        }
+        int c = UART_DATA & 0xff;
+        if (c == mp_interrupt_char) {
+            mp_sched_keyboard_interrupt();
+        } else {
+            ringbuf_put(&rx, c);
+        }
+    }
+}
+
+void UART0_TX_Handler(void) {
+    UART_INT = 1;
+}
+
+void TIMER0_Handler(void) {
+    TIMER_CTRL = 0;
+    TIMER_INT = 1;
+}
+
+void board_wait(void) {
+    __asm volatile ("wfi");
+}
+
+bool board_received(void) {
+    return ringbuf_peek(&rx) != -1;
+}
+
+void board_sleep_until(uint64_t ticks) {
+    for (;;) {
+        uint64_t now = board_ticks();
+        if (now >= ticks) {
+            return;
+        }
+        uint64_t left = ticks - now;
+        TIMER_CTRL = 0;
+        TIMER_RELOAD = left > 0x7fffffffu ? 0x7fffffffu : (uint32_t)left;
+        TIMER_VALUE = TIMER_RELOAD;
+        TIMER_CTRL = 1 | 8;
+        __asm volatile ("wfi");
+        TIMER_CTRL = 0;
+        TIMER_INT = 1;
+        if (MP_STATE_MAIN_THREAD(mp_pending_exception) != MP_OBJ_NULL || MP_STATE_VM(sched_state) == MP_SCHED_PENDING) {
+            return;
+        }
+    }
+}
+
+void board_reset(void) {
+    AIRCR = 0x05fa0004;
+    for (;;) {
+    }
+}
+
+// MicroPython's hardware layer
+
+int mp_hal_stdin_rx_chr(void) {
+    for (;;) {
+        int c = ringbuf_get(&rx);
+        if (c != -1) {
+            if (!(UART_CTRL & 8)) {
+                UART_CTRL |= 8;
+                UART0_RX_Handler();
+            }
+            return c;
+        }
+        mp_handle_pending(true);
+        __asm volatile ("cpsid i"); // or a byte that came just now would be slept through
+        if (!board_received()) {
+            __asm volatile ("wfi");
+        }
+        __asm volatile ("cpsie i");
+    }
+}
+
+mp_uint_t mp_hal_stdout_tx_strn(const char *str, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        while (UART_STATE & TX_FULL) {
+            __asm volatile ("cpsid i");
+            if (UART_STATE & TX_FULL) {
+                __asm volatile ("wfi");
+            }
+            __asm volatile ("cpsie i");
+        }
+        UART_DATA = (uint8_t)str[i];
+    }
+    return len;
+}
+
+uintptr_t mp_hal_stdio_poll(uintptr_t flags) {
+    return (flags & MP_STREAM_POLL_RD && board_received() ? MP_STREAM_POLL_RD : 0) | (flags & MP_STREAM_POLL_WR);
+}
+
+void mp_hal_delay_ms(mp_uint_t ms) {
+    uint64_t until = board_ticks() + (uint64_t)ms * 25000u;
+    while (board_ticks() < until) {
+        mp_handle_pending(true);
+        board_sleep_until(until);
+    }
+    mp_handle_pending(true);
+}
+
+// Semihosting
+
+static int host_call(int number, const void *arguments) {
+    register int r0 __asm("r0") = number;
+    register const void *r1 __asm("r1") = arguments;
+    __asm volatile ("bkpt 0xab" : "+r" (r0) : "r" (r1) : "memory");
+    return r0;
+}
+
+int host_open(const char *path, unsigned mode) {
+    const uint32_t arguments[] = {(uint32_t)path, mode, strlen(path)};
+    return host_call(0x01, arguments);
+}
+
+int host_read(int file, void *buf, size_t n) {
+    const uint32_t arguments[] = {file, (uint32_t)buf, n};
+    uint32_t missing = host_call(0x06, arguments);
+    return missing > n ? -1 : (int)(n - missing);
+}
+
+bool host_write(int file, const void *buf, size_t n) {
+    const uint32_t arguments[] = {file, (uint32_t)buf, n};
+    return host_call(0x05, arguments) == 0;
+}
+
+bool host_seek(int file, size_t at) {
+    const uint32_t arguments[] = {file, at};
+    return host_call(0x0a, arguments) == 0;
+}
+
+int host_length(int file) {
+    const uint32_t arguments[] = {file};
+    return host_call(0x0c, arguments);
+}
+
+void host_close(int file) {
+    const uint32_t arguments[] = {file};
+    host_call(0x02, arguments);
+}
+
+bool host_command_line(char *buf, size_t size) {
+    uint32_t arguments[] = {(uint32_t)buf, size};
+    return host_call(0x15, arguments) == 0;
+}
+
+void host_exit(int status) {
+    const uint32_t arguments[] = {0x20026, status};
+    host_call(0x20, arguments);
+    for (;;) {
+    }
+}

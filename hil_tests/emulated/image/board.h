@@ -1,0 +1,29 @@
+// The machine mps2-an385 as QEMU has it: Application Note AN385 (Arm) and QEMU's hw/arm/mps2.c.
+#ifndef BOARD_H
+#define BOARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BOARD_FLASH_BASE ((uint8_t *)0x21000000) // 16 MiB of PSRAM, which stand for a flash chip
+#define BOARD_FLASH_MAX (16u << 20)
+
+void board_init(void);
+uint64_t board_ticks(void);            // 25 MHz since the start, of QEMU's virtual clock
+void board_wait(void);                 // sleep until an interrupt
+void board_sleep_until(uint64_t ticks);// or until then at the latest
+bool board_received(void);             // a byte waits on the serial port
+void board_reset(void) __attribute__((noreturn));
+
+// Semihosting (Arm IHI0032): files of the host, for as long as the host allows it.
+int host_open(const char *path, unsigned mode); // -1: no. Modes: 1 "rb", 3 "r+b"
+int host_read(int file, void *buf, size_t n);   // bytes read, -1: it cannot be read
+bool host_write(int file, const void *buf, size_t n);
+bool host_seek(int file, size_t at);
+int host_length(int file);
+void host_close(int file);
+bool host_command_line(char *buf, size_t size);
+void host_exit(int status) __attribute__((noreturn));
+
+#endif
