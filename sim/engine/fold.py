@@ -9,9 +9,11 @@ Only what is written as `NAME = const(…)` on one module's top level, has an in
 """
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 from .names import Names, renamed
 
@@ -110,11 +112,62 @@ def fold(path: Path, names: Names | None = None) -> bytes:
                 edits.append(_Edit(node.lineno, node.col_offset, node.end_col_offset or 0, _literal(value)))
     if names is not None:
         edits += [_Edit(line, start, end, name.encode()) for line, start, end, name in renamed(path, tree, names)]
+    lines = _edited(text, edits).split(b"\n")
+    for first, last in names.unused.get(path, ()) if names is not None else ():
+        lines[first - 1 : last] = [b""] * (last - first + 1)
+    return b"\n".join(lines)
+
+
+def fold_silicon(path: Path) -> bytes:
+    """The text of a module of the silicon with the channels' numbers in their places, and its own private ones as `const`.
+
+    The heap that the silicon takes is the device's, and it is at work in every turn.
+    """
+    text = path.read_bytes()
+    tree = ast.parse(text)
+    channels = _numbers(ast.parse(path.with_name("_channels.py").read_bytes()), {})
+    own = _numbers(tree, channels)
+    edits: list[_Edit] = []
+    settled: set[int] = set()  # lines
+    for node in tree.body:
+        if isinstance(node, ast.Import) and [alias.name for alias in node.names] == ["_channels"]:
+            edits.append(_Edit(node.lineno, node.col_offset, node.end_col_offset or 0, b"pass"))
+        elif isinstance(node, ast.Assign) and (name := _name_of(node)) in own and name.startswith("_"):
+            settled.add(node.lineno)
+            start, end = node.value.col_offset, node.value.end_col_offset or 0
+            edits.append(_Edit(node.lineno, start, end, b"const(%d)" % own[name]))
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name) or node.lineno in settled:
+            continue
+        if node.value.id == "_channels":
+            edits.append(_Edit(node.lineno, node.col_offset, node.end_col_offset or 0, _literal(channels[node.attr])))
+    return _edited(text, edits)
+
+
+def _name_of(node: ast.Assign) -> str:
+    target = node.targets[0]
+    return target.id if len(node.targets) == 1 and isinstance(target, ast.Name) else ""
+
+
+def _numbers(tree: ast.Module, channels: dict[str, int]) -> dict[str, int]:
+    """The names in capitals that a module binds once, at its top, to a number."""
+    found: dict[str, int] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and (name := _name_of(node)) and name.isupper():
+            try:
+                value = eval(compile(ast.Expression(node.value), "", "eval"), {"_channels": SimpleNamespace(**channels)}, found)
+            except NameError:
+                continue
+            if type(value) is int:
+                found[name] = value
+    return found
+
+
+def _edited(text: bytes, edits: Iterable[_Edit]) -> bytes:
+    lines = text.split(b"\n")
     for edit in sorted(edits, key=lambda each: (each.line, each.start), reverse=True):
         line = lines[edit.line - 1]
         lines[edit.line - 1] = line[: edit.start] + edit.text + line[edit.end :]
-    for first, last in names.unused.get(path, ()) if names is not None else ():
-        lines[first - 1 : last] = [b""] * (last - first + 1)
     return b"\n".join(lines)
 
 

