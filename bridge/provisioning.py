@@ -1,7 +1,7 @@
 """What a device is told once, on the bench, and how it is written: for `homeward provision`, and for the simulator's devices.
 
     values = settings(name, board, place, keys, credentials)     what its settings store holds, by key
-    write(store, values)                                         the key slot last: without it a device does not start
+    write(store, values)                                         the board's name last: without it a device does not start
     give(store, flash, given)                                    lease and configuration, so that it needs no order for them
 
 `store` and `flash` are the device's own, or stand for them over a cable: `firmware.boards.Store` and a block device of
@@ -26,6 +26,7 @@ VALUE_MAX = 1024  # bytes of one value: what the firmware reads of the key slot 
 PARTNERS_MAX = 16  # slots of a home unit (firmware.core.frame)
 BOARDS = {"tag": "tag_t_a7670_l76k", "hmu": "hmu_esp32_poe"}  # the ones that the project is built on
 KEY_SLOT = "provision"
+BOARD = "board"  # which folder of firmware/boards/ it is; firmware/main.py starts nothing without it
 CERTIFICATES = ("ca", "cert", "cert_key")
 # What a life of the device leaves in its settings store: forgotten when the board becomes another device.
 LIFE = ("key", "lease", "order", "crash", "boots", "rf")
@@ -124,10 +125,11 @@ def settings(
         slot["links"] = list(place.links)
     if place.wifi:
         slot["wifi"] = list(place.wifi)
-    values: dict[str, bytes] = {"board": board.encode()}
+    values: dict[str, bytes] = {}
     if credentials is not None:
         values |= zip(CERTIFICATES, (credentials.ca, credentials.certificate, credentials.key), strict=True)
     values[KEY_SLOT] = json.dumps(slot, separators=(",", ":")).encode()
+    values[BOARD] = board.encode()
     for key, value in values.items():
         if len(value) > VALUE_MAX:
             raise ConfigError(name, key, f"{len(value)} bytes", f"at most {VALUE_MAX}: a device reads no more")
@@ -135,7 +137,7 @@ def settings(
 
 
 def write(store: Store, values: Mapping[str, bytes]) -> None:
-    """Into a settings store, in that order. A cut leaves a device that lacks its key slot, or the whole of it as it was."""
+    """Into a settings store, in that order; each value is there whole or not at all."""
     for key, value in values.items():
         store.keep_blob(key, value)
 
