@@ -22,7 +22,7 @@ import ssl
 import stat
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -41,8 +41,12 @@ _PATHS = (
     "town_file",
 )
 
+S = TypeVar("S", bound="BrokerLogin")
 
-class Settings(BaseSettings):
+
+class BrokerLogin(BaseSettings):
+    """Where the broker is, and who we are there."""
+
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     broker_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
@@ -52,22 +56,6 @@ class Settings(BaseSettings):
     broker_ca_file: Path | None = None
     broker_cert_file: Path | None = None
     broker_key_file: Path | None = None
-    client_id: Annotated[str, Field(min_length=1, max_length=23)] = "homeward-bridge"
-    store: Annotated[str, Field(min_length=1)]
-    fleet_key_file: Path
-    shards: Annotated[list[str], Field(min_length=1)] = ["+"]
-    clock: Literal["wall", "records"] = "wall"
-    scheme_file: Path | None = None
-    town_file: Path | None = None  # GeoJSON of streets for the console's map
-    ready_timeout_s: Annotated[float, Field(ge=0, le=600)] = 5.0  # how long "bridge ready" waits for the broker
-
-    @field_validator("shards")
-    @classmethod
-    def _shards(cls, shards: list[str]) -> list[str]:
-        for shard in shards:
-            if not shard or any(c in shard for c in "/#") or ("+" in shard and shard != "+"):
-                raise ValueError('names of shards, or "+" for all')
-        return shards
 
     @classmethod
     def settings_customise_sources(
@@ -111,8 +99,32 @@ class Settings(BaseSettings):
         return None if self.broker_password_file is None else read_secret(self.broker_password_file, "broker_password_file")
 
 
+class Settings(BrokerLogin):
+    client_id: Annotated[str, Field(min_length=1, max_length=23)] = "homeward-bridge"
+    store: Annotated[str, Field(min_length=1)]
+    fleet_key_file: Path
+    shards: Annotated[list[str], Field(min_length=1)] = ["+"]
+    clock: Literal["wall", "records"] = "wall"
+    scheme_file: Path | None = None
+    town_file: Path | None = None  # GeoJSON of streets for the console's map
+    ready_timeout_s: Annotated[float, Field(ge=0, le=600)] = 5.0  # how long "bridge ready" waits for the broker
+
+    @field_validator("shards")
+    @classmethod
+    def _shards(cls, shards: list[str]) -> list[str]:
+        for shard in shards:
+            if not shard or any(c in shard for c in "/#") or ("+" in shard and shard != "+"):
+                raise ValueError('names of shards, or "+" for all')
+        return shards
+
+
 def load_settings(path: Path | None) -> Settings:
-    """Settings from a TOML file (and the environment). ConfigError naming file, field, value and what was expected."""
+    """The bridge's settings. ConfigError as of `load_as`."""
+    return load_as(Settings, path)
+
+
+def load_as(kind: type[S], path: Path | None) -> S:
+    """Settings of this kind from a TOML file (and the environment). ConfigError names file, field, value and what was expected."""
     values: dict[str, Any] = {}
     file: object = path or "environment"
     if path is not None:
@@ -126,14 +138,14 @@ def load_settings(path: Path | None) -> Settings:
             if isinstance(values.get(key), str) and values[key] and "://" not in values[key]:
                 values[key] = os.fspath(path.parent / values[key])
     try:
-        return Settings(**values)
+        return kind(**values)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in problem["loc"])
         if PREFIX + field.upper() in os.environ:
             file, field = "environment", PREFIX + field.upper()
         if problem["type"] == "extra_forbidden":
-            raise ConfigError(file, field, problem["input"], "one of " + ", ".join(Settings.model_fields)) from None
+            raise ConfigError(file, field, problem["input"], "one of " + ", ".join(kind.model_fields)) from None
         value = None if problem["type"] == "missing" else problem["input"]
         expected = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
         raise ConfigError(file, field, value, "a value (it is required)" if value is None else expected) from None

@@ -1,7 +1,8 @@
 """Who may connect to the broker, and which topics are theirs. The one home of the access rules, for every broker.
 
 A device may publish only under its own name and hear only its own `down`; the bridge hears every device and publishes only
-`down`. Whoever is not listed is refused. Patterns are MQTT topic filters (`+` one level, `#` the rest).
+`down`; a dock carries both ways for the devices on its cables. Whoever is not listed is refused. Patterns are MQTT topic filters
+(`+` one level, `#` the rest).
 """
 
 from collections.abc import Sequence
@@ -41,6 +42,13 @@ def device_user(shard: str, name: str, password: str) -> User:
 def bridge_user(password: str) -> User:
     """The bridge's login: every device's `up` and `state`, and the right to send `down`."""
     return User(BRIDGE, password, (topic("+", "+", DOWN),), (topic("+", "+", UP), topic("+", "+", STATE)))
+
+
+def dock_user(name: str, password: str) -> User:
+    """The login of a dock, which carries for any device on its cables: every `up`, and every `down`. All that is sealed: it can
+    neither read nor forge what it carries, and hears of no device whether it is online."""
+    check_level("name", name)
+    return User(name, password, (topic("+", "+", UP),), (topic("+", "+", DOWN),))
 
 
 def check_level(field_name: str, level: str) -> None:

@@ -17,7 +17,8 @@ one of this; HERE and START themselves have 0. Little-endian. What a kind carrie
     STATE     n   u32 first record without a receipt, u32 next record, u32 relayed messages that wait; answers PING n
 
     down, to the device
-    START     0   u32 session, u32 speed that is offered, 0: none. It has no byte 3, which a REPL's port takes for Ctrl-C
+    START     0   u32 session, the speed that is offered in digits, 0: none. The number is drawn until there is no byte 3 in the
+                  frame, which a REPL's port takes for Ctrl-C
     DOWN      n   a sealed message (`message`: DOWN or RELAY_DOWN), unchanged
     PING      n
     BYE       0
@@ -74,7 +75,7 @@ def encode(buf, at, n):
 
 
 def decode(buf, n):
-    """Decode the `n` bytes that stood between two zeros, in place. The length of what then stands at buf[0:], -1 when it is none."""
+    """Decode the `n` bytes that stood between two zeros, in place. Their length at buf[0:], or -1 when they are no COBS."""
     at = out = 0
     while at < n:
         end = at + buf[at]

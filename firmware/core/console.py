@@ -111,13 +111,14 @@ class Console:
 
 
 async def serve(node, stream):
-    """Answer each line of an asyncio stream of bytes by `print`, until it ends. What is longer than any command is dropped."""
+    """Answer each line of an asyncio stream of bytes by `print`, until it ends or a zero comes: which of the two, as it was read.
+    What is longer than any command is dropped."""
     console = Console(node)
     line = bytearray()
     while True:
         got = await stream.read(1)
-        if not got:
-            return
+        if not got or got == b"\0":
+            return got
         if got not in (b"\n", b"\r"):
             if len(line) < _LINE_MAX:
                 line += got

@@ -39,6 +39,7 @@ class Node:
     mode = record.MODE_UNKNOWN
     moving = False
     charging = False
+    docked = False  # a cable has the uplink
     _crashed = False  # of late
 
     def __init__(self, board):
@@ -156,12 +157,22 @@ class Node:
             self._recorder.event(record.BATTERY, self._gauge.percent, self._gauge.millivolts)
 
     async def _console(self):
-        """Serves whoever types: the console's code is fetched only then."""
+        """Serves whoever types, or speaks on the cable: the code for it is fetched only then."""
         stream = asyncio.StreamReader(sys.stdin.buffer)
-        if await stream.read(1):
-            from . import console
+        got = await stream.read(1)
+        while got:
+            if got == b"\0":  # nobody types that
+                from . import cable
 
-            await console.serve(self, stream)
+                await cable.serve(self, sys.stdin.buffer, sys.stdout.buffer)
+                del cable
+                for name in ("cable", "cobs", "_cobs_viper"):
+                    _drop(name)
+                got = await stream.read(1)
+            else:
+                from . import console
+
+                got = await console.serve(self, stream)
 
     # Orders
 

@@ -89,7 +89,7 @@ class Tag(Node):
     @property
     def may_relay(self):
         """Whether the home unit's way is the one to use: one way at a time."""
-        return self._carrier.is_off
+        return self._carrier.is_off and not self.docked
 
     @property
     def still_ms(self):
@@ -113,7 +113,8 @@ class Tag(Node):
 
     def _may_sleep(self):
         board = self._board
-        return not (board.gnss.is_on or board.ble.is_on or self._motor) and self._carrier.is_quiet
+        # On the charger it stays awake: the cable is there, and a sleeping processor hears nothing on it.
+        return not (board.gnss.is_on or board.ble.is_on or self._motor or self.charging) and self._carrier.is_quiet
 
     # What others tell
 

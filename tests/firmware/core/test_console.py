@@ -130,7 +130,8 @@ class Line:
 def test_any_bytes_typed_are_answered_and_it_ends_with_the_line(node, lines: list[bytes]):
     line = Line(b"".join(one + b"\r\n" for one in lines) + b"journal\nunfinished")
     with redirect_stdout(StringIO()) as said:
-        asyncio.run(serve(node, line))
+        while asyncio.run(serve(node, line)) == b"\0":
+            pass  # somebody speaks on the cable, and the console has the port again when that is over
     assert not any(secret in said.getvalue().encode() for secret in SECRETS)
     assert said.getvalue().endswith("next 1 unreleased from 1 lost 0 faults 0\n"), "and what was not ended was not asked"
 

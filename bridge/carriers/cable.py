@@ -1,0 +1,413 @@
+"""The host's end of a cable to a device: pyserial, or any of its URLs. `firmware.core.cobs` has the frames.
+
+`Session` is what is said, as bytes in and out, with no port and no clock of its own; `CablePort` is a thread on a port that is
+opened again for as long as it takes. What holds:
+
+- Until a device has answered, nothing but a zero a second goes out: it makes a device with our firmware say who it is, and is
+  no key to a REPL or a console.
+- A message goes to `on_message` as it was sealed, as often as it comes whole. What is on its way down goes one at a time, until
+  the device says that it has come: a board's port holds few bytes.
+- A session begins only while the `dock` can pass on what it takes, and ends with a BYE when it cannot any more: the device then
+  has its other ways to itself.
+- A port that vanishes, is held by another program or falls silent ends the session and nothing else.
+"""
+
+import errno
+import queue
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import serial
+
+from firmware.core import cobs, ident
+
+try:
+    from termios import error as _termios_error
+except ImportError:  # no POSIX: its ports raise OSError alone
+    _termios_error = serial.SerialException
+
+BAUD = 115_200
+FAST_BAUD = 921_600
+FRAME_MAX = 4096  # bytes between two zeros; the largest message of ours has 2,101
+_CALL_S = 1.0
+_START_S = 0.5
+_PING_S = 0.5
+_DOWN_AGAIN_S = 1.0
+_DOWN_TRIES = 5
+SILENCE_S = 4.0  # the device gives up after 5
+_SPEED_S = 2.0  # to be heard at the new speed
+_LOOK_S = 0.02
+_REOPEN_S = 1.0
+_WRITE_S = 5.0
+_GONE = (serial.SerialException, OSError, _termios_error)
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What a device has that no receipt speaks of: its records from `first` up to but not `next`, and what it relays."""
+
+    first: int
+    next: int
+    relayed: int = 0
+
+    @property
+    def records(self) -> int:
+        return self.next - self.first
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.records and not self.relayed
+
+
+class Events(Protocol):
+    """What a session tells; in its port's thread."""
+
+    def docked(self, topic: str, backlog: Backlog) -> None: ...
+    def message(self, topic: str, payload: bytes) -> None: ...
+    def backlog(self, topic: str, backlog: Backlog) -> None: ...
+    def left(self, topic: str, reason: str) -> None: ...
+
+
+class Session:
+    """The protocol. `received` what came, send what `output` gives, `set_speed` is called when both ends change theirs.
+
+    `may_take()`: whether what is taken can be passed on. Times are seconds of any clock that does not jump.
+    """
+
+    def __init__(
+        self, events: Events, may_take: Callable[[], bool], set_speed: Callable[[int], None], *, fast_baud: int = FAST_BAUD
+    ) -> None:
+        self.garbage = 0
+        """Pieces between two zeros that were no frame: noise, or what the device printed."""
+        self.topic = ""  # of the device that is docked; "": none
+        self._events = events
+        self._may_take = may_take
+        self._set_speed = set_speed
+        self._fast_baud = fast_baud
+        self._piece = bytearray()
+        self._out = bytearray()
+        self._is_up = False
+        self._is_fast = False
+        self._session = 0
+        self._here: tuple[str, Backlog] | None = None
+        self._heard_s = self._tried_s = 0.0
+        self._at_s = -_CALL_S  # of the last zero, START or PING
+        self._number = 0
+        self._down: deque[bytes] = deque()
+        self._down_number = -1  # of the one that is on its way
+        self._down_s = 0.0
+        self._down_tries = 0
+        self._speed_until_s = 0.0
+
+    @property
+    def is_up(self) -> bool:
+        return self._is_up
+
+    def send(self, payload: bytes) -> None:
+        """A sealed message for the docked device."""
+        if self._is_up and cobs.room(len(payload)) - cobs.GAP <= cobs.DOWN_MAX:
+            self._down.append(payload)
+
+    def received(self, data: bytes, now_s: float) -> None:
+        """What the port gave, cut anywhere."""
+        *whole, rest = data.split(b"\0")
+        for part in whole:
+            self._piece += part
+            if self._piece:
+                self._take(self._piece, now_s)
+            self._piece = bytearray()
+        self._piece += rest
+        if len(self._piece) > FRAME_MAX:
+            del self._piece[FRAME_MAX:]  # it is none, and fills no memory
+
+    def output(self, now_s: float) -> bytes:
+        """What is to be sent now."""
+        if self._is_up:
+            self._keep_up(now_s)
+        elif self._here is not None:
+            self._start(now_s)
+        elif now_s - self._at_s >= _CALL_S and self._may_take():
+            self._at_s = now_s
+            self._out += b"\0"
+        out, self._out = bytes(self._out), bytearray()
+        return out
+
+    def end(self, reason: str, *, says_bye: bool = False) -> None:
+        """The session is over, if there was one; what is on its way goes again in the next."""
+        if says_bye and self._is_up:
+            self._say(cobs.BYE, 0, b"")
+        was_up, self._is_up = self._is_up, False
+        self._here = None
+        self._piece.clear()
+        self._down.clear()
+        self._down_number = -1
+        topic, self.topic = self.topic, ""
+        if was_up:
+            self._events.left(topic, reason)
+
+    def back_to_base(self) -> None:
+        if self._is_fast:
+            self._is_fast = False
+            self._set_speed(0)
+
+    # Up
+
+    def _take(self, piece: bytearray, now_s: float) -> None:
+        n = cobs.decode(piece, len(piece))
+        frame = None
+        if n >= 0 and self._session:
+            frame = cobs.parse(piece, n, self._session)
+        if n >= 0 and frame is None:
+            frame = cobs.parse(piece, n, 0)
+            if frame is not None and frame[0] != cobs.HERE:
+                frame = None
+        if frame is None:
+            self.garbage += 1
+            return
+        kind, number, end = frame
+        self._heard_s = now_s
+        payload = bytes(piece[cobs.HEAD : end])
+        if kind == cobs.HERE:
+            self._greeted(payload, now_s)
+        elif kind == cobs.READY and self._here is not None and len(payload) == 4:
+            self._ready(int.from_bytes(payload, "little"), now_s)
+        elif not self._is_up:
+            return
+        elif kind == cobs.MESSAGE:
+            self._say(cobs.ACK, number, b"")
+            self._events.message(self.topic, payload)
+        elif kind == cobs.STATE and len(payload) == 12:
+            self._speed_until_s = 0.0
+            values = [int.from_bytes(payload[at : at + 4], "little") for at in (0, 4, 8)]
+            self._events.backlog(self.topic, Backlog(*values))
+        elif kind == cobs.ACK and number == self._down_number:
+            self._down_number = -1
+
+    def _greeted(self, payload: bytes, now_s: float) -> None:
+        if len(payload) < 10 or payload[0] != cobs.VERSION or not self._may_take():
+            return
+        topic = payload[9:].decode("ascii", "replace")
+        try:
+            leaf = ident.parse_topic(topic)[2]
+        except ValueError:
+            return
+        if leaf != ident.UP:
+            return
+        if self._is_up:
+            self.end("the device has started anew")
+        if self._here is None:
+            self._session = 0
+            self._tried_s = now_s
+            self._at_s = now_s - _START_S
+        first, following = (int.from_bytes(payload[at : at + 4], "little") for at in (1, 5))
+        self._here = topic, Backlog(first, following)
+
+    def _ready(self, speed: int, now_s: float) -> None:
+        assert self._here is not None
+        if self._is_up:
+            return
+        self._is_up = True
+        self.topic, backlog = self._here
+        self._number = 0
+        self._at_s = now_s - _PING_S
+        if speed:
+            self._is_fast = True
+            self._set_speed(speed)
+            self._speed_until_s = now_s + _SPEED_S
+        self._events.docked(self.topic, backlog)
+
+    # Down
+
+    def _start(self, now_s: float) -> None:
+        if now_s - self._tried_s > SILENCE_S:
+            self.end("")
+        elif now_s - self._at_s >= _START_S:
+            self._at_s = now_s
+            while not self._session or b"\x03" in self._frame(cobs.START, 0, self._start_payload(), 0):
+                self._session = random.SystemRandom().getrandbits(32)
+            self._out += self._frame(cobs.START, 0, self._start_payload(), 0)
+
+    def _start_payload(self) -> bytes:
+        return self._session.to_bytes(4, "little") + str(self._fast_baud).encode()
+
+    def _keep_up(self, now_s: float) -> None:
+        if self._speed_until_s and now_s > self._speed_until_s:
+            self._fast_baud = 0  # this line does not carry it
+            self.end("the line does not carry the higher speed; it is tried again at the lower one")
+            self.back_to_base()
+            return
+        if now_s - self._heard_s > SILENCE_S:
+            self.end("the device has fallen silent")
+            self.back_to_base()
+            return
+        if not self._may_take():
+            self.end("what it has cannot be passed on", says_bye=True)
+            return
+        if now_s - self._at_s >= _PING_S:
+            self._at_s = now_s
+            self._number = (self._number + 1) & 0xFFFF
+            self._say(cobs.PING, self._number, b"")
+        if self._down_number >= 0 and now_s - self._down_s >= _DOWN_AGAIN_S:
+            self._down_tries += 1
+            self._down_s = now_s
+            if self._down_tries < _DOWN_TRIES:
+                self._say(cobs.DOWN, self._down_number, self._going)
+            else:
+                self._down_number = -1  # the bridge sends again what is not answered
+        if self._down_number < 0 and self._down:
+            self._going = self._down.popleft()
+            self._number = (self._number + 1) & 0xFFFF
+            self._down_number = self._number
+            self._down_s = now_s
+            self._down_tries = 0
+            self._say(cobs.DOWN, self._down_number, self._going)
+
+    _going = b""
+
+    def _say(self, kind: int, number: int, payload: bytes) -> None:
+        self._out += self._frame(kind, number, payload, self._session)
+
+    @staticmethod
+    def _frame(kind: int, number: int, payload: bytes, session: int) -> bytes:
+        buf = bytearray(cobs.room(len(payload)))
+        at = cobs.GAP + cobs.HEAD
+        buf[at : at + len(payload)] = payload
+        return bytes(buf[: cobs.seal(buf, memoryview(buf), kind, number, len(payload), session)])
+
+
+class PortEvents(Protocol):
+    """What a port tells the dock; in the port's thread."""
+
+    def docked(self, port: "CablePort", topic: str, backlog: Backlog) -> None: ...
+    def message(self, port: "CablePort", topic: str, payload: bytes) -> None: ...
+    def backlog(self, port: "CablePort", topic: str, backlog: Backlog) -> None: ...
+    def left(self, port: "CablePort", topic: str, reason: str) -> None: ...
+    def fault(self, port: "CablePort", words: str) -> None:
+        """The port cannot be used, and is tried again; told once for each reason."""
+        ...
+
+
+class CablePort(threading.Thread):
+    """A port that is served until `stop`. `url` is a device's name or any URL that pyserial knows."""
+
+    def __init__(
+        self,
+        url: str,
+        events: PortEvents,
+        may_take: Callable[[], bool],
+        *,
+        baud: int = BAUD,
+        fast_baud: int = FAST_BAUD,
+        reopens: bool = True,
+    ) -> None:
+        super().__init__(name=f"cable {url}", daemon=True)
+        self.url = url
+        self._events = events
+        self._may_take = may_take
+        self._baud = baud
+        self._fast_baud = fast_baud
+        self._reopens = reopens
+        self._stopped = threading.Event()
+        self._down: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._told = ""
+
+    def send(self, payload: bytes) -> None:
+        """A sealed message for the device that is docked here; dropped when it has gone. From any thread."""
+        self._down.put(payload)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                port = self._open()
+            except (ValueError, *_GONE) as error:
+                self._tell(why_not(self.url, error))
+            else:
+                with port:
+                    self._serve(port)
+            if not self._reopens or self._stopped.wait(_REOPEN_S):
+                return
+
+    def _open(self) -> serial.SerialBase:
+        port = serial.serial_for_url(self.url, do_not_open=True, baudrate=self._baud, timeout=_LOOK_S, write_timeout=_WRITE_S)
+        if isinstance(port, serial.Serial):
+            port.exclusive = True
+        port.open()
+        return port
+
+    def _serve(self, port: serial.SerialBase) -> None:
+        def set_speed(baud: int) -> None:
+            port.baudrate = baud or self._baud
+
+        session = Session(_Told(self, self._events), self._may_take, set_speed, fast_baud=self._fast_baud)
+        try:
+            while not self._stopped.is_set():
+                if data := self._read(port):
+                    session.received(data, time.monotonic())
+                    self._told = ""
+                while not self._down.empty():
+                    session.send(self._down.get())
+                if out := session.output(time.monotonic()):
+                    port.write(out)
+            session.end("the dock is stopped", says_bye=True)
+            port.write(session.output(time.monotonic()))
+        except _GONE as error:
+            words = why_not(self.url, error)
+            if session.is_up:
+                session.end(words)
+                self._told = words
+            else:
+                self._tell(words)
+
+    def _read(self, port: serial.SerialBase) -> bytes:
+        if self.url.startswith("socket://"):
+            return port.read(FRAME_MAX)  # it does not say how much is there
+        data = port.read(1)
+        return data + port.read(port.in_waiting) if data else data
+
+    def _tell(self, words: str) -> None:
+        if words != self._told:
+            self._told = words
+            self._events.fault(self, words)
+
+
+@dataclass(frozen=True)
+class _Told:
+    port: CablePort
+    events: PortEvents
+
+    def docked(self, topic: str, backlog: Backlog) -> None:
+        self.events.docked(self.port, topic, backlog)
+
+    def message(self, topic: str, payload: bytes) -> None:
+        self.events.message(self.port, topic, payload)
+
+    def backlog(self, topic: str, backlog: Backlog) -> None:
+        self.events.backlog(self.port, topic, backlog)
+
+    def left(self, topic: str, reason: str) -> None:
+        self.events.left(self.port, topic, reason)
+
+
+def why_not(url: str, error: BaseException) -> str:
+    """In one line, why this port cannot be used, and what would help."""
+    number = getattr(error, "errno", None) or (error.args[0] if error.args and isinstance(error.args[0], int) else None)
+    text = str(error)
+    if isinstance(error, serial.SerialTimeoutException):
+        return f"{url}: takes nothing for {_WRITE_S:g} s"
+    if number in (errno.EAGAIN, errno.EBUSY) or "exclusively lock" in text:
+        return f"{url}: another program has it open"
+    if number in (errno.EACCES, errno.EPERM) or "PermissionError" in text:
+        return f"{url}: this user may not open it (on Linux: the group dialout; on Windows: another program may have it)"
+    if number == errno.ENOENT or "FileNotFoundError" in text:
+        return f"{url}: not there"
+    if number in (errno.EIO, errno.ENXIO, errno.ENODEV, errno.EBADF) or "returned no data" in text or "disconnected" in text:
+        return f"{url}: unplugged"
+    return f"{url}: {' '.join(text.split()) or type(error).__name__}"
