@@ -22,6 +22,8 @@ from bridge.ingest import Ingest
 from bridge.ingest.state import States
 from bridge.keys import Keyring, load_fleet_key
 from bridge.orders.service import Orders
+from bridge.releases import load_trusted
+from bridge.releases.shelf import Shelf
 from bridge.settings import Settings
 from bridge.store import open_store
 from bridge.store.settings import put_settings
@@ -137,6 +139,7 @@ def build(settings: Settings) -> Bridge:
     tls = settings.broker_tls()
     password = settings.broker_password() if tls is None else None
     scheme = load_scheme(settings.scheme_file) if settings.scheme_file is not None else None
+    shelf = Shelf(load_trusted(settings.release_keys_file)) if settings.release_keys_file is not None else None
     engine = open_store(settings.store)
     if scheme is not None:
         apply_scheme(engine, scheme)
@@ -153,7 +156,7 @@ def build(settings: Settings) -> Bridge:
         counts=counts,
     )
     keyring = Keyring(fleet_key)
-    orders = Orders(engine, keyring, clock=settings.clock, counts=counts)
+    orders = Orders(engine, keyring, clock=settings.clock, counts=counts, shelf=shelf)
     ingest = Ingest(engine, keyring, clock=settings.clock, counts=counts, orders=orders)
     findings = Findings(engine, clock=settings.clock, counts=counts)
     return Bridge(carrier, ingest, orders, findings, States(engine, counts), counts)

@@ -12,6 +12,7 @@
     shards = ["+"]                               # which shards this process serves; "+" is all of them
     clock = "wall"                               # or "records": a simulation, where the host's time means nothing
     scheme_file = "scheme.yaml"                  # applied at each start
+    release_keys_file = "release.pub"            # who signs the releases that devices are sent; without it none are sent
 
 Paths in a file are relative to the file. A broker on another machine is spoken to by TLS alone.
 """
@@ -39,6 +40,7 @@ _PATHS = (
     "fleet_key_file",
     "scheme_file",
     "town_file",
+    "release_keys_file",
 )
 
 S = TypeVar("S", bound="BrokerLogin")
@@ -107,6 +109,7 @@ class Settings(BrokerLogin):
     clock: Literal["wall", "records"] = "wall"
     scheme_file: Path | None = None
     town_file: Path | None = None  # GeoJSON of streets for the console's map
+    release_keys_file: Path | None = None  # the public keys of those whose releases devices may be sent; None: nobody's
     ready_timeout_s: Annotated[float, Field(ge=0, le=600)] = 5.0  # how long "bridge ready" waits for the broker
 
     @field_validator("shards")

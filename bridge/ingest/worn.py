@@ -21,7 +21,7 @@ HEALTH = frozenset(
         record.BOOT, record.CLOCK_SET, record.CLOCK_GONE, record.STRAP_CUT, record.STRAP_CLOSED, record.BATTERY,
         record.CHARGER_ON, record.CHARGER_OFF, record.FAULT, record.STATUS, record.CRASH, record.SAFE_MODE, record.ORDER_DONE,
         record.LEASE, record.BROWN_OUT, record.CASE_OPENED, record.CASE_CLOSED, record.RECEIVER_DEAD, record.RECEIVER_BACK,
-        record.MODEM_DEAD, record.MODEM_BACK, record.JOURNAL_FULL,
+        record.MODEM_DEAD, record.MODEM_BACK, record.JOURNAL_FULL, record.UPDATE,
         # of a home unit, also where it is put up before the tag is worn
         record.MAINS_LOST, record.MAINS_BACK, record.COMMS_LOST, record.COMMS_BACK, record.RANGE,
     )

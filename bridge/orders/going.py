@@ -13,7 +13,8 @@ NEXT_PIECES_MS = 5_000  # between two goes of one order's pieces, when nothing i
 DIRECT_AT_ONCE = 64
 RELAYED_AT_ONCE = 3  # a home unit keeps four messages for a tag, and a receipt may be one of them
 
-_REPLACING = (message.ORDER_LEASE, message.ORDER_CONFIG)
+_REPLACING = (message.ORDER_LEASE, message.ORDER_CONFIG, message.ORDER_UPDATE)
+_WITHDRAWAL_LEAVES = (message.ORDER_KEY, message.ORDER_CONFIG, message.ORDER_UPDATE)
 
 
 class Way(NamedTuple):
@@ -37,6 +38,8 @@ class Going:
         self.expires_ms: int | None = row.expires_ms
         self.last_sent_ms: int = row.last_sent_ms or 0
         self.sent_count: int = row.sent_count
+        # An update that the device has taken up: it asks for what it needs, and no other order waits for it.
+        self.is_taken: bool = row.kind == message.ORDER_UPDATE and row.result is not None
         self._next = 0
         self._rounds = 0
 
@@ -79,7 +82,7 @@ class Going:
 
 def choose(orders: Iterable[Going]) -> tuple[Going | None, list[Going]]:
     """(the order to be sent now, those that are overtaken): a newer lease or config takes the place of an older one, a
-    withdrawal that of everything but a new key; what is on its way stays; then leases come first."""
+    withdrawal that of everything but a new key or release; what is on its way stays; then leases come first."""
     kept: list[Going] = []
     gone: list[Going] = []
     newest: dict[int, int] = {}
@@ -90,8 +93,9 @@ def choose(orders: Iterable[Going]) -> tuple[Going | None, list[Going]]:
             withdrawn = max(withdrawn, going.id)
     for going in orders:
         old = going.kind in _REPLACING and going.id < newest[going.kind]
-        old = old or (going.id < withdrawn and going.kind not in (message.ORDER_KEY, message.ORDER_CONFIG))
+        old = old or (going.id < withdrawn and going.kind not in _WITHDRAWAL_LEAVES)
         (gone if old else kept).append(going)
+    kept = [going for going in kept if not going.is_taken]
     kept.sort(key=lambda going: (not going.is_withdrawal, not going.is_sent, going.kind != message.ORDER_LEASE, going.id))
     return (kept[0] if kept else None), gone
 

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from firmware.core import message
@@ -17,6 +18,7 @@ WORDS = {
     message.ORDER_VIBRATE: "vibrate",
     message.ORDER_RANGE_TEST: "range-test",
     message.ORDER_KEY: "rotate-key",
+    message.ORDER_UPDATE: "update",
 }
 ANSWERS = {
     message.DONE: "done",
@@ -27,6 +29,10 @@ ANSWERS = {
     message.NOT_HERE: "refused: this device, or its state, does not do that",
     message.NO_ROOM: "refused: its flash could not be written",
     message.INTERRUPTED: "interrupted: the device started anew while it did it",
+    message.WRONG_BOARD: "refused: the release is for another board",
+    message.OLDER: "refused: the release is older than the one that runs (--older allows it)",
+    message.BAD_RELEASE: "refused: what came is not what was announced",
+    message.ROLLED_BACK: "rolled back: the release ran and did not get to the bridge, the one before runs again",
 }
 PATTERNS = {"short": 1, "long": 2, "thrice": 3}
 RANGE_TEST_S_MAX = 600
@@ -89,6 +95,11 @@ def range_test_payload(room: int, seconds: int) -> bytes:
     if not 1 <= seconds <= RANGE_TEST_S_MAX:
         raise ValueError(f"seconds: got {seconds}, expected 1 to {RANGE_TEST_S_MAX}")
     return struct.pack("<BH", room, seconds)
+
+
+def update_payload(manifest: bytes, number: int, board: str, allow_older: bool = False) -> bytes:
+    """`manifest`: the bytes of the release's manifest, whose hash the device holds everything against."""
+    return struct.pack("<BIH", 1 if allow_older else 0, number, len(manifest)) + sha256(manifest).digest() + board.encode()
 
 
 def range_result(value_a: int, value_b: int) -> dict[str, Any]:

@@ -7,6 +7,8 @@ What holds:
   that it said of itself is that it is at home, with its modem off. Unanswered for AGAIN_MS it goes both
   ways, and from then on with each message that is heard from the device, at most once in AGAIN_MS.
 - A newer lease or config takes the place of an older one that is unanswered. A lease that withdraws takes that of all others.
+- An update is an order like the others until the device has taken it up; from then on nothing waits for it. The device asks for
+  pieces of the release by its records, and each record is answered once, over the device's own connection (`bridge.releases`).
 - Long orders go RELAYED_AT_ONCE (or DIRECT_AT_ONCE) pieces at a time, so that a home unit is not flooded; the rest follows with
   the next messages.
 - Leases and configs follow from the scheme (`scheme`, `wanted`); where time is that of the records they are looked at only when
@@ -23,10 +25,13 @@ import structlog
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from bridge.counts import Counts
+from bridge.errors import ConfigError
 from bridge.ingest import Outbound
 from bridge.ingest.counters import DownCounters
 from bridge.ingest.unseal import Opened
 from bridge.keys import Keyring
+from bridge.releases import rollout
+from bridge.releases.shelf import Shelf
 from bridge.store import schema
 from firmware.core import ident, message, record
 
@@ -50,8 +55,10 @@ class Orders:
         clock: str = "wall",
         counts: Counts | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        shelf: Shelf | None = None,
     ) -> None:
         self.counters = DownCounters()
+        self._shelf = shelf  # None: nobody's releases are trusted
         self._engine = engine
         self._keyring = keyring
         self._is_wall = clock == "wall"
@@ -91,6 +98,7 @@ class Orders:
         self._newest_ms = max(self._newest_ms, received_ms)
         now_ms = self._now_ms()
         changed: dict[int, int] = {}
+        asks: dict[int, dict[str, Any]] = {}  # the last that each device wants of a release
         last = {each.device_id: each for each in messages}
         for row in rows:
             (self._at_home.add if row["mode"] == record.MODE_RF else self._at_home.discard)(row["device_id"])
@@ -100,6 +108,8 @@ class Orders:
                 changed.update(self._done(connection, row, messages))
             elif row["code"] == record.RANGE:
                 self._measured(connection, row)
+            elif row["code"] == record.UPDATE:
+                asks[row["device_id"]] = row
         for device_id, each in last.items():
             before = self._ways.get(device_id)
             relay = each.carrier if each.relayed_by is not None else None
@@ -109,6 +119,8 @@ class Orders:
             self._ways[device_id] = Way(each.shard, key_id, relay)
         for device_id in last:
             self._follow_scheme(connection, device_id, now_ms)
+            if device_id in asks:
+                self._hand_out(connection, asks[device_id])
             self._go(connection, device_id, now_ms, heard=True)
         return changed
 
@@ -228,6 +240,35 @@ class Orders:
                 values = {**worst, **order.detail, "tags": tags}
                 connection.execute(update(_table).where(_table.c.id == order.id).values(result=values))
                 return
+
+    def _hand_out(self, connection: Connection, row: dict[str, Any]) -> None:
+        """The pieces of a release that a device asks for."""
+        device_id = row["device_id"]
+        asked = rollout.wanted(row["value_a"], row["value_b"])
+        mine = (_table.c.device_id == device_id) & (_table.c.number == asked.number) & (_table.c.kind == message.ORDER_UPDATE)
+        order = connection.execute(select(_table).where(mine, _table.c.state == "sent")).first()
+        if order is None:
+            self._counts.add("releases", "asked for none")
+            return
+        for going in self._open.get(device_id, ()):
+            if going.id == order.id:
+                going.is_taken = True
+        rollout.noted(connection, order, asked, order.detail["size"], row["received_ms"])
+        if not asked.pieces:
+            return
+        try:
+            if self._shelf is None:
+                raise ConfigError("settings", "release_keys_file", None, "the public keys of those who sign releases")
+            image = self._shelf.take(connection, order.detail["release"]).image
+        except (ConfigError, KeyError) as error:
+            if self._counts.add("releases", "not to be had") in (1, 10, 100, 1000):
+                self._log.error("no release to be sent", device=ident.device_name(device_id), reason=str(error))
+            return
+        bodies = rollout.pieces(asked, image)
+        way = self._ways[device_id]._replace(relay=None)
+        self._planned += [(device_id, way.key_id, way, body) for body in bodies]
+        self.counters.reserve(connection, device_id, len(bodies))
+        self._counts.add("releases", "pieces", len(bodies))
 
     def _is_rotating(self, device_id: int, key_id: int) -> bool:
         return any(

@@ -15,6 +15,7 @@ import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -35,18 +36,19 @@ _MODE = 0o100644 << 16
 
 @dataclass(frozen=True)
 class Bundle:
-    """A release whose files are what its manifest says. `contents`: path → bytes, of `files` and `root`."""
+    """A release whose files are what its manifest says: path → bytes of `files` and `root`. `data` is the whole bundle."""
 
     manifest: Manifest
     contents: dict[str, bytes] = field(repr=False)
-    signature: bytes = b""
+    signature: bytes
+    data: bytes = field(repr=False)
 
     @property
     def sha256(self) -> str:
         """Of the manifest, in hex: this release and no other."""
         return hashlib.sha256(self.manifest.to_bytes()).hexdigest()
 
-    @property
+    @cached_property
     def image(self) -> bytes:
         """What a device asks for by offset: the manifest, then `files` one after the other in its order."""
         return self.manifest.to_bytes() + b"".join(self.contents[path] for path in sorted(self.manifest.files))
@@ -59,26 +61,27 @@ def describe(contents: dict[str, bytes]) -> dict[str, File]:
 
 def write_bundle(path: Path, manifest: Manifest, contents: dict[str, bytes], signer: Ed25519PrivateKey) -> Bundle:
     """Sign and write, whole or not at all. ConfigError when the files are not those of the manifest, or it cannot be written."""
-    data = manifest.to_bytes()
-    parse_manifest(data, path)
-    bundle = Bundle(manifest, contents, signer.sign(data))
+    signed = manifest.to_bytes()
+    parse_manifest(signed, path)
     _check_contents(path, manifest, contents)
+    signature = signer.sign(signed)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
-        for name, content in ((MANIFEST, data), (SIGNATURE_FILE, bundle.signature), *sorted(contents.items())):
+        for name, content in ((MANIFEST, signed), (SIGNATURE_FILE, signature), *sorted(contents.items())):
             entry = zipfile.ZipInfo(name, _DATED)
             entry.create_system = _UNIX
             entry.external_attr = _MODE
             file.writestr(entry, content)
+    data = buffer.getvalue()
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        new.write_bytes(buffer.getvalue())
+        new.write_bytes(data)
         os.replace(new, path)
     except OSError as error:
         new.unlink(missing_ok=True)
         raise ConfigError(path, "bundle", str(path), f"a file that can be written ({error.strerror})") from None
-    return bundle
+    return Bundle(manifest, contents, signature, data)
 
 
 def read_bundle(path: Path, trusted: Sequence[Ed25519PublicKey]) -> Bundle:
@@ -88,42 +91,36 @@ def read_bundle(path: Path, trusted: Sequence[Ed25519PublicKey]) -> Bundle:
             data = file.read(BUNDLE_MAX + 1)
     except OSError as error:
         raise ConfigError(path, "bundle", str(path), f"a file that can be read ({error.strerror})") from None
+    return parse_bundle(data, path, trusted)
+
+
+def parse_bundle(data: bytes, source: object, trusted: Sequence[Ed25519PublicKey]) -> Bundle:
+    """The same of a file's bytes. ConfigError names `source`."""
     if len(data) > BUNDLE_MAX:
-        raise ConfigError(path, "bundle", f"more than {BUNDLE_MAX} bytes", "a release of Homeward")
-    entries = _entries(path, data)
-    manifest_bytes, signature = entries.pop(MANIFEST, b""), entries.pop(SIGNATURE_FILE, b"")
+        raise ConfigError(source, "bundle", f"more than {BUNDLE_MAX} bytes", "a release of Homeward")
+    contents = _entries(source, data)
+    manifest_bytes, signature = contents.pop(MANIFEST, b""), contents.pop(SIGNATURE_FILE, b"")
     if not manifest_bytes:
-        raise ConfigError(path, MANIFEST, "missing", "a release of Homeward")
-    return check_release(path, manifest_bytes, signature, entries, trusted)
-
-
-def check_release(
-    source: object,
-    manifest_bytes: bytes,
-    signature: bytes,
-    contents: dict[str, bytes],
-    trusted: Sequence[Ed25519PublicKey],
-) -> Bundle:
-    """The release of these parts. ConfigError unless a trusted key has signed the manifest and the files are the manifest's."""
+        raise ConfigError(source, MANIFEST, "missing", "a release of Homeward")
     if len(signature) != SIGNATURE:
         raise ConfigError(source, SIGNATURE_FILE, f"{len(signature)} bytes", f"a signature of {SIGNATURE} bytes")
     if signed_by(manifest_bytes, signature, trusted) is None:
         raise ConfigError(source, SIGNATURE_FILE, signature.hex()[:16], "a signature by one of the trusted release keys")
     manifest = parse_manifest(manifest_bytes, source)  # after the signature: nobody else's JSON is looked at
     _check_contents(source, manifest, contents)
-    return Bundle(manifest, contents, signature)
+    return Bundle(manifest, contents, signature, data)
 
 
-def _entries(path: Path, data: bytes) -> dict[str, bytes]:
+def _entries(source: object, data: bytes) -> dict[str, bytes]:
     entries: dict[str, bytes] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
             for entry in file.infolist():
                 if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > len(data) or entry.filename in entries:
-                    raise ConfigError(path, entry.filename, "packed, too large or there twice", "a stored entry, once")
+                    raise ConfigError(source, entry.filename, "packed, too large or there twice", "a stored entry, once")
                 entries[entry.filename] = file.read(entry)
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError, OSError, OverflowError) as error:
-        raise ConfigError(path, "bundle", str(error) or type(error).__name__, "a whole zip file, as it was built") from None
+        raise ConfigError(source, "bundle", str(error) or type(error).__name__, "a whole zip file, as it was built") from None
     return entries
 
 

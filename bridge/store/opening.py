@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from bridge.errors import ConfigError
 
-REVISION = "0005"  # the newest in migrations/versions: a store of this revision opens without loading Alembic
+REVISION = "0006"  # the newest in migrations/versions: a store of this revision opens without loading Alembic
 APPLICATION_ID = 0x486F6D65  # "Home", bytes 68-71 of the file (SQLite file format section 1.3.8)
 BUSY_TIMEOUT_MS = 30_000
 QUICK_CHECK_BYTES = (

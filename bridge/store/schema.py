@@ -144,7 +144,7 @@ orders = Table(
     Column("status", Integer),  # what the device answered: 0 done, else message.BAD_FORM …
     Column("done_ms", BigInteger),  # when the answer was received
     Column("done_seq", BigInteger),  # the record that is the answer
-    Column("result", JSON),  # of a range test
+    Column("result", JSON),  # of a range test; of an update how far it is: at, size (bytes), asks, asked_ms
     UniqueConstraint("device_id", "number"),
     Index("ix_orders_state", "state"),
     sqlite_autoincrement=True,
@@ -309,6 +309,20 @@ bench_log = Table(
     Column("detail", JSON, nullable=False),
     Index("ix_bench_log_device_id", "device_id"),
     sqlite_autoincrement=True,
+)
+
+# Releases that devices may be sent. The signature is verified again whenever one is taken down: this table vouches for nothing.
+release = Table(
+    "release",
+    metadata,
+    Column("sha256", Text, primary_key=True),  # of its manifest, in hex
+    Column("version", Text, nullable=False),
+    Column("build", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("board", Text, nullable=False),
+    Column("bundle", LargeBinary, nullable=False),  # the file as it was built
+    Column("added_ms", BigInteger, nullable=False),
+    Column("by_whom", Text, nullable=False),
 )
 
 # Numbers below `counter` may have been used for messages down; reserved in blocks, so that no crash repeats one.

@@ -131,7 +131,7 @@ def test_an_older_store_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: P
     engine = open_store(tmp_path / "store.db")
     with engine.begin() as connection:
         connection.execute(insert(schema.setting).values(key="timezone", value="UTC"))
-        for table in ("lost", "declined", "orders", "inventory", "pairing", "bench_log"):
+        for table in ("lost", "declined", "orders", "inventory", "pairing", "bench_log", "release"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
         added = ["device.key_id", "device.relayed_by", "wear_period.home_radius_m"]
         added += [f"device.{name}" for name in ("online", "version", "build", "board", "state_ms")]
