@@ -1,8 +1,8 @@
 """Who vouches for a release: Ed25519 (RFC 8032) over the bytes of its manifest, by `cryptography`.
 
 A key is two files: `release.key` (PKCS #8 in PEM, mode 0600), which stays where releases are built, and `release.pub` (PEM),
-which every bridge has. The file of those that a bridge trusts may hold several, one after the other: so keys are changed without a
-day on which nothing is accepted. Nothing here logs.
+which every bridge has. The file of those that a bridge trusts may hold several, one after the other: so keys are changed without
+a day on which nothing is accepted. Nothing here logs.
 """
 
 import re
