@@ -1,5 +1,7 @@
 """A second board with MicroPython as fixture: its pins drive or read those of the device. Its program: fixture_board.py."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from hil_tests.drivers.base import Driver, DriverError
@@ -11,8 +13,8 @@ _ATTEMPTS = 5  # a board that has just been plugged in may still be starting, or
 class FixtureSettings(SerialSettings):
     """`hold_s`: when nothing has been heard for so long, because the test has died, the board lets go of all pins by itself."""
 
-    hold_s: int = Field(120, ge=1, le=3600)
-    timeout_s: float = Field(1.0, gt=0, le=60)
+    hold_s: Annotated[int, Field(ge=1, le=3600)] = 120
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 1.0
 
 
 class Fixture(Driver):

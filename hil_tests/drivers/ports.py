@@ -1,21 +1,21 @@
 """A serial port of a bench: found by its USB serial number or opened by URL, held by one program at a time, all bytes told.
 
 Any URL of pyserial will do: /dev/ttyUSB0, COM3, socket://host:port, rfc2217://host:port (a labgrid exporter's serial port, or
-any ser2net's). A port is locked by what it is called in the bench file, so that two programs that mean one board meet, even by
-way of different device names.
+any ser2net's). Boards are found and locked as `homeward flash` and the others do (`tools.board`): by serial number, so that two
+programs that mean one board meet whatever it is called. Boards on pseudo-terminals are found by theirs too.
 """
 
-import os
 import time
-from typing import Any
+from typing import Annotated, Any
 
 import serial
 from pydantic import Field, model_validator
-from serial.tools import list_ports
 
 from hil_tests.drivers.base import DriverError, DriverSettings, Place
-from hil_tests.drivers.locks import Lock
 from hil_tests.drivers.recording import Recorder
+from tools.board import BoardError
+from tools.board import ports as boards
+from tools.board.locks import BoardLock
 
 _SLICE_S = 0.05  # a read returns at least this often
 
@@ -23,9 +23,9 @@ _SLICE_S = 0.05  # a read returns at least this often
 class SerialSettings(DriverSettings):
     """`serial`: the USB serial number, as `python -m serial.tools.list_ports -v` shows it (SER=…). Or `port`: a device or URL."""
 
-    serial: str | None = Field(None, min_length=1)
-    port: str | None = Field(None, min_length=1)
-    baud: int = Field(115200, ge=300, le=4_000_000)
+    serial: Annotated[str | None, Field(min_length=1)] = None
+    port: Annotated[str | None, Field(min_length=1)] = None
+    baud: Annotated[int, Field(ge=300, le=4_000_000)] = 115200
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "SerialSettings":
@@ -34,19 +34,18 @@ class SerialSettings(DriverSettings):
         return self
 
     def open(self, place: Place) -> "Port":
-        """ConfigError when there is no such port, LockError when another program holds it."""
+        """ConfigError when there is no such port, or when another program holds it: it says which."""
         return Port(self, place)
 
 
-def find(number: str) -> str | None:
-    """The device with this USB serial number."""
-    return next((port.device for port in list_ports.comports() if port.serial_number == number), None)
-
-
-def present() -> str:
-    """The USB serial numbers there are, in words."""
-    numbers = sorted(port.serial_number for port in list_ports.comports() if port.serial_number)
-    return ", ".join(numbers) or "none at all"
+def _found(settings: "SerialSettings", place: Place) -> boards.Port:
+    wanted = settings.serial or settings.port or ""
+    if "://" in wanted:
+        return boards.Port(wanted, wanted)  # locked by its URL
+    try:
+        return boards.find_port(wanted)
+    except BoardError as error:
+        raise place.wrong("serial" if settings.serial else "port", wanted, f"a board that is there: {error.value}") from None
 
 
 class Port:
@@ -57,17 +56,16 @@ class Port:
     def __init__(self, settings: SerialSettings, place: Place) -> None:
         self.name = place.table
         self._heard = place.heard
-        device = settings.port or find(settings.serial or "")
-        if device is None:
-            raise place.wrong("serial", settings.serial, f"a board that is plugged in; there are: {present()}")
-        self.device = device
-        self._lock = Lock(settings.serial or os.path.realpath(device) if "://" not in device else device)
-        self._lock.take()
+        self.found = _found(settings, place)
+        self.device = self.found.device
+        self._lock = BoardLock(self.found)
+        self._lock.__enter__()
         try:
-            self._port: Any = serial.serial_for_url(device, baudrate=settings.baud, timeout=_SLICE_S)
+            self._port: Any = serial.serial_for_url(self.device, baudrate=settings.baud, timeout=_SLICE_S)
         except (ValueError, OSError) as error:
-            self._lock.release()
-            raise place.wrong("serial" if settings.serial else "port", device, f"a port that can be opened ({error})") from None
+            self._release()
+            key = "serial" if settings.serial else "port"
+            raise place.wrong(key, self.device, f"a port that can be opened ({error})") from None
         self._waiting = bytearray()
 
     def write(self, data: bytes) -> None:
@@ -104,7 +102,10 @@ class Port:
         try:
             self._port.close()
         finally:
-            self._lock.release()
+            self._release()
+
+    def _release(self) -> None:
+        self._lock.__exit__(None, None, None)
 
     def _fetch(self) -> None:
         try:

@@ -1,5 +1,7 @@
 """A serial port in the receiver's place: its TX is wired to the RX pin on which the device hears its GNSS receiver."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from hil_tests.drivers.base import Driver
@@ -9,7 +11,7 @@ from hil_tests.drivers.ports import SerialSettings
 class ReceiverSettings(SerialSettings):
     """9600 baud is the L76K's (its data sheet's default, and firmware/boards/drivers/l76k.py)."""
 
-    baud: int = Field(9600, ge=300, le=4_000_000)
+    baud: Annotated[int, Field(ge=300, le=4_000_000)] = 9600
 
 
 class ReceiverPort(Driver):

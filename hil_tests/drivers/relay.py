@@ -4,6 +4,8 @@ Four bytes switch one relay: A0, its number from 1, 1 or 0, and the sum of the t
 standard). Nothing comes back, so nothing is verified. Eight-channel boards differ in what they answer to FF: not used.
 """
 
+from typing import Annotated
+
 from pydantic import Field
 
 from hil_tests.drivers.base import Driver
@@ -13,8 +15,8 @@ from hil_tests.drivers.ports import SerialSettings
 class RelaySettings(SerialSettings):
     """`channels`: how many relays it has."""
 
-    baud: int = Field(9600, ge=300, le=4_000_000)
-    channels: int = Field(1, ge=1, le=254)
+    baud: Annotated[int, Field(ge=300, le=4_000_000)] = 9600
+    channels: Annotated[int, Field(ge=1, le=254)] = 1
 
 
 def frame(number: int, on: bool) -> bytes:

@@ -5,6 +5,8 @@ each one `error_query` is asked, and anything but 0 is an error of ours: `SYST:E
 section 21.8).
 """
 
+from typing import Annotated
+
 from pydantic import Field
 
 from hil_tests.drivers.base import Driver, DriverError
@@ -14,15 +16,15 @@ from hil_tests.drivers.ports import SerialSettings
 class ScpiSettings(SerialSettings):
     """`top_millivolts` is never exceeded, whatever a test asks: a lithium cell's 4.2 V and a little."""
 
-    baud: int = Field(9600, ge=300, le=4_000_000)
-    channels: int = Field(1, ge=1, le=8)
+    baud: Annotated[int, Field(ge=300, le=4_000_000)] = 9600
+    channels: Annotated[int, Field(ge=1, le=8)] = 1
     identify: str = "*IDN?"
     select: str = "INST:NSEL {channel}"
     set_voltage: str = "VOLT {volts:.3f}"
     set_output: str = "OUTP {state}"
     error_query: str = "SYST:ERR?"
-    timeout_s: float = Field(2.0, gt=0, le=60)
-    top_millivolts: int = Field(4250, ge=1, le=30_000)
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 2.0
+    top_millivolts: Annotated[int, Field(ge=1, le=30_000)] = 4250
 
 
 class ScpiSupply(Driver):

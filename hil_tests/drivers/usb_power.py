@@ -6,6 +6,7 @@ device: a udev rule, see docs/bench.md.
 
 import shutil
 import subprocess
+from typing import Annotated
 
 from pydantic import Field
 
@@ -17,8 +18,8 @@ class UsbPowerSettings(DriverSettings):
 
     hub: str = Field(pattern=r"^\d+(-\d+(\.\d+)*)?$")
     program: str = "uhubctl"
-    repeat: int = Field(3, ge=1, le=100)
-    timeout_s: float = Field(20.0, gt=0, le=300)
+    repeat: Annotated[int, Field(ge=1, le=100)] = 3
+    timeout_s: Annotated[float, Field(gt=0, le=300)] = 20.0
 
 
 class UsbPower(Driver):

@@ -5,6 +5,7 @@ The world is a bench: nobody moves. The test's hands are on the strap, on the re
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from firmware.core.blockdev import FileDevice
 from firmware.core.ident import parse_device_name
@@ -242,7 +243,7 @@ class _Flash(_Part):
             flash.close()
 
 
-_PARTS: dict[str, type[_Part]] = {
+_PARTS: dict[str, Any] = {
     "clock": _Clock, "store": _Store, "gnss": _Gnss, "wake": _Wake, "radio": _Radio, "strap": _Strap, "case": _Case,
     "mains": _Mains, "charger": _Charger, "network": _Network, "battery": _Battery, "power": _Power, "flash": _Flash,
 }  # fmt: skip
