@@ -11,8 +11,8 @@
 
 void board_init(void);
 uint64_t board_ticks(void);            // 25 MHz since the start, of QEMU's virtual clock
-void board_wait(void);                 // sleep until an interrupt
-void board_sleep_until(uint64_t ticks);// or until then at the latest
+void board_set_virtual(void);          // time passes by instructions and sleeps alone, never by waiting for the host
+void board_sleep_until(uint64_t ticks);// or until an interrupt wants the interpreter
 bool board_received(void);             // a byte waits on the serial port
 void board_reset(void) __attribute__((noreturn));
 

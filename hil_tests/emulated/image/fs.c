@@ -233,7 +233,7 @@ static mp_obj_t list(size_t n_args, const mp_obj_t *args, bool names_only) {
     check(lfs_dir_open(&lfs, &dir, n_args ? path_of(args[0]) : "/"));
     int more;
     while ((more = lfs_dir_read(&lfs, &dir, &info)) > 0) {
-        if (strcmp(info.name, ".") == 0 || strcmp(info.name, "..") == 0) {
+        if (strcmp(info.name, ".") == 0 || strcmp(info.name, "..") == 0 || strcmp(info.name, FS_NVS) == 0) {
             continue;
         }
         mp_obj_t name = mp_obj_new_str_from_cstr(info.name);
@@ -319,6 +319,38 @@ static const mp_rom_map_elem_t os_table[] = {
 static MP_DEFINE_CONST_DICT(os_globals, os_table);
 const mp_obj_module_t os_module = { .base = { &mp_type_module }, .globals = (mp_obj_dict_t *)&os_globals };
 MP_REGISTER_EXTENSIBLE_MODULE(MP_QSTR_os, os_module);
+
+// The settings store's files
+
+int fs_take(const char *path, void *buf, size_t size) {
+    struct lfs_file_config here = { .buffer = (uint8_t[CACHE]) {0} };
+    lfs_file_t file;
+    int result = mounted ? lfs_file_opencfg(&lfs, &file, path, LFS_O_RDONLY, &here) : -MP_ENODEV;
+    if (result == 0) {
+        result = lfs_file_size(&lfs, &file) > (int)size ? -MP_EINVAL : lfs_file_read(&lfs, &file, buf, size);
+        lfs_file_close(&lfs, &file);
+    }
+    return result;
+}
+
+int fs_keep(const char *path, const void *buf, size_t size) {
+    struct lfs_file_config here = { .buffer = (uint8_t[CACHE]) {0} };
+    lfs_file_t file;
+    if (mounted) {
+        lfs_mkdir(&lfs, FS_NVS);
+    }
+    int result = mounted ? lfs_file_opencfg(&lfs, &file, FS_NVS "/new", LFS_O_WRONLY | LFS_O_CREAT | LFS_O_TRUNC, &here) : -MP_ENODEV;
+    if (result == 0) {
+        result = lfs_file_write(&lfs, &file, buf, size);
+        int closed = lfs_file_close(&lfs, &file);
+        result = result < 0 ? result : closed < 0 ? closed : lfs_rename(&lfs, FS_NVS "/new", path);
+    }
+    return result;
+}
+
+int fs_forget(const char *path) {
+    return mounted ? lfs_remove(&lfs, path) : -MP_ENODEV;
+}
 
 // Imports
 

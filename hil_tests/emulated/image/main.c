@@ -1,6 +1,7 @@
 // Boot, REPL, soft reset. What the machine is like is board.c's, files are fs.c's.
 //
-// The command line that QEMU is given (-semihosting-config arg=…): heap=BYTES host=FOLDER flash=FILE, in any order.
+// The command line that QEMU is given (-semihosting-config arg=…): heap=BYTES time=virtual
+// host=FOLDER flash=FILE flashsize=BYTES id=NAME, in any order.
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,9 @@ int main(void) {
     size_t heap = strtoul(option("heap", "131072"), NULL, 10);
     if (heap > (size_t)((char *)&_eheap - (char *)&_heap)) {
         heap = (char *)&_eheap - (char *)&_heap;
+    }
+    if (strcmp(option("time", ""), "virtual") == 0) {
+        board_set_virtual();
     }
     fs_init();
     for (;;) {

