@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tools import devices, measure, order, replay, serve, simulate
+from tools import devices, dock, measure, order, replay, serve, simulate
+from tools.flash.command import flash
 from tools.release import command as release
 
 # Defects show a plain traceback: one that prints local variables would print keys.
@@ -21,8 +22,10 @@ _TRY = "Try it"
 _OPERATE = "Operate it"
 app.add_typer(simulate.app, name="sim", rich_help_panel=_TRY)
 app.command("replay", rich_help_panel=_TRY)(replay.replay)
+app.command("flash", rich_help_panel=_OPERATE)(flash)
 app.command("bench", rich_help_panel=_TRY)(measure.bench)
 app.add_typer(serve.bridge_app, name="bridge", rich_help_panel=_OPERATE)
+app.command("dock", rich_help_panel=_OPERATE)(dock.dock)
 app.add_typer(order.app, name="order", rich_help_panel=_OPERATE)
 app.command("devices", rich_help_panel=_OPERATE)(devices.devices)
 app.add_typer(serve.console_app, name="console", rich_help_panel=_OPERATE)

@@ -73,7 +73,7 @@ class Board:
         registry: Path | None = None,
         baud: int = 0,
         seed: int = 0,
-        vfs_kib: int = 1408,
+        vfs_kib: int = 1024,
         heap: str = "192wK",
     ) -> None:
         self.folder = folder.absolute()

@@ -19,6 +19,10 @@ class VanishedError(LinkError):
     """The port is gone."""
 
 
+class SilentError(LinkError):
+    """Nothing answers as MicroPython does."""
+
+
 class DeviceError(BoardError):
     """The board itself raised an exception; `kind` is its type and `number` an OSError's number, or 0."""
 

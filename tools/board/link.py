@@ -23,7 +23,7 @@ import serial
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
-from tools.board.errors import BoardError, DeviceError, LinkError, VanishedError
+from tools.board.errors import BoardError, DeviceError, LinkError, SilentError, VanishedError
 from tools.board.locks import BoardLock, holder, in_use
 from tools.board.ports import Port, find_port
 
@@ -42,14 +42,20 @@ print("%%08x"%%_b.crc32(_c.encode()),_c)
 
 # Bytes 0x80 and more are escaped by repr, so what comes back is ASCII.
 _TOOLS = """import os
+_w=None
+def _fed():
+ if _w:
+  _w.feed()
 def _open(path):
  global _f
  _f=open(path,"wb")
 def _put(at,data):
+ _fed()
  _f.seek(at)
  _f.write(data)
 def _sha(path):
  import hashlib
+ _fed()
  h=hashlib.sha256()
  b=bytearray(1024)
  m=memoryview(b)
@@ -179,6 +185,10 @@ class Link:
             except (OSError, serial.SerialException):
                 pass  # it has vanished
 
+    def close_port(self) -> None:
+        """For another program's turn; the board stays locked. `reopen` afterwards."""
+        self._close()
+
     def reopen(self, within_s: float = 10.0) -> None:
         """After the port has vanished: wait for the board to come back, under whatever name. VanishedError when it does not."""
         self._close()
@@ -224,7 +234,7 @@ class Link:
             if self._interrupt(timeout_s):
                 break
         else:
-            raise LinkError(
+            raise SilentError(
                 self.port.name, f"nothing answers at {self._baud} baud within {timeout_s:.0f} s: is it a board with MicroPython?"
             )
         if soft_reset:
@@ -309,6 +319,12 @@ class Link:
         if not self._has_tools:
             self.run(_TOOLS)
             self._has_tools = True
+
+    def guard(self, timeout_s: int) -> None:
+        """A watchdog: when nothing is done to files for so long, the board starts its application again. One that the application
+        left running cannot be stopped, so this also keeps the board from a reset in the midst of a long session."""
+        self.tools()
+        self.run(f"import machine\n_w=machine.WDT(timeout={timeout_s * 1000})")
 
     # Files
 
@@ -404,6 +420,15 @@ class Link:
                     if text.startswith(prefix):
                         return text
         return None
+
+    def hear(self, words: bytes, within_s: float) -> str | None:
+        """The words, when they come by themselves."""
+        self.heard = bytearray(self._do(lambda t: t.read_until(1, words, timeout=within_s, timeout_overall=within_s)))
+        return words.decode() if self.heard.endswith(words) else None
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None
 
     heard: bytearray = bytearray()
 
