@@ -59,12 +59,16 @@ class Port:
         self.found = _found(settings, place)
         self.device = self.found.device
         self._lock = BoardLock(self.found)
-        self._lock.__enter__()
+        key = "serial" if settings.serial else "port"
+        try:
+            self._lock.__enter__()
+        except BoardError as error:
+            told = " ".join(str(error.value).split())
+            raise place.wrong(key, self.found.name, f"a board that is free: {told}") from None
         try:
             self._port: Any = serial.serial_for_url(self.device, baudrate=settings.baud, timeout=_SLICE_S)
         except (ValueError, OSError) as error:
             self._release()
-            key = "serial" if settings.serial else "port"
             raise place.wrong(key, self.device, f"a port that can be opened ({error})") from None
         self._waiting = bytearray()
 
