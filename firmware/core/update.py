@@ -223,8 +223,9 @@ class Update:
     async def _ask(self, quiet_ms):
         # What is wanted next, until it has come or nothing comes any more.
         taking = self._taking
-        pieces = min(-(-taking.run_length() // message.UPDATE_DATA_MAX), _WINDOW)
-        self._until = taking.at + pieces * message.UPDATE_DATA_MAX
+        length = taking.run_length()
+        pieces = min(-(-length // message.UPDATE_DATA_MAX), _WINDOW)
+        self._until = taking.at + min(length, pieces * message.UPDATE_DATA_MAX)
         self._heard.clear()
         self._node._recorder.event(record.UPDATE, self._number, pieces << 24 | taking.at)
         at = -1

@@ -6,6 +6,8 @@
 Attaches the silicon to the engine and then starts the application as a board's own `main.py` would. In the second form it imports
 what the application needs, says so on one descriptor, and learns from the other which device it is to be: by then it is a
 process of its own.
+
+A device whose folder holds `fs` was flashed: that is its file system, and what it starts with is its `main.py`.
 """
 
 import os
@@ -29,7 +31,10 @@ def start(pipe_in, pipe_out, folder, unique_id, reset_cause, application):
         __import__(peripheral)
     try:
         _hw.settle()
-        __import__("firmware.start", None, None, ("run",)).run(application)
+        if "fs" in os.listdir(folder):
+            _start_files(folder)
+        else:
+            __import__("firmware.start", None, None, ("run",)).run(application)
     except SystemExit:
         raise
     except BaseException as error:
@@ -39,6 +44,18 @@ def start(pipe_in, pipe_out, folder, unique_id, reset_cause, application):
         _hw.asleep = False
         _hw.emit(__import__("_channels").CRASHED, 0, words[:200].encode(), False)
         _hw.reset(2)
+
+
+def _start_files(folder):
+    # What was imported before it was known which device this is came from elsewhere.
+    for name in list(sys.modules):
+        if name.startswith("firmware"):
+            del sys.modules[name]
+    sys.path.remove(sys.argv[1])
+    sys.path.append("")
+    os.chdir(folder + "/fs")
+    __import__("main")
+    _hw.advance(_hw._NEVER)  # the REPL, at which nobody sits
 
 
 sys.path.append(sys.argv[1])
