@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from bridge.cases.scheme import ensure_device
 from bridge.errors import ConfigError
-from bridge.orders.asking import now_ms
+from bridge.orders.asking import KEY_ID_MAX, now_ms
 from bridge.orders.wanted import Worn, is_over, period_at
 from bridge.provisioning import KEY_ID, PARTNERS_MAX
 from bridge.store import schema
@@ -84,18 +84,18 @@ def use_of(connection: Connection, device_id: int) -> str:
     return ""
 
 
-def has_lived(connection: Connection, row: Row[Any]) -> bool:
-    """Whether it may have sealed anything under its key of now."""
-    heard = connection.execute(select(schema.device.c.heard_ms).where(schema.device.c.device_id == row.device_id)).scalar()
-    return row.provisioned_ms is not None or heard is not None
-
-
-def next_key_id(connection: Connection, row: Row[Any]) -> int:
-    """For a board whose memory is empty again: its numbers begin anew, which no key may see twice."""
-    used = connection.execute(select(schema.device.c.key_id).where(schema.device.c.device_id == row.device_id)).scalar()
+def key_for_empty(connection: Connection, row: Row[Any]) -> int:
+    """The key for a board whose memory is empty: if the device ever lived, the next one, for its numbers begin anew, which no key
+    may see twice."""
+    device = schema.device
+    heard_ms, used = connection.execute(
+        select(device.c.heard_ms, device.c.key_id).where(device.c.device_id == row.device_id)
+    ).one()
+    if row.state != READY and (heard_ms is None or (used or 0) < row.key_id):
+        return row.key_id  # the bench has begun with it, or not even that
     key_id = max(row.key_id, used or 0) + 1
-    if key_id > 255:
-        raise ConfigError(ident.device_name(row.device_id), "key", key_id, "a number below 256: give this board another name")
+    if key_id > KEY_ID_MAX:
+        raise ConfigError(ident.device_name(row.device_id), "key", key_id, f"at most {KEY_ID_MAX}: give this board another name")
     return key_id
 
 

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from tools import devices, dock, measure, order, replay, serve, simulate
+from tools import ca, devices, dock, inventory, measure, order, replay, serve, simulate
 from tools.flash.command import flash
+from tools.provision.command import provision
 from tools.release import command as release
 
 # Defects show a plain traceback: one that prints local variables would print keys.
@@ -24,6 +25,9 @@ app.add_typer(simulate.app, name="sim", rich_help_panel=_TRY)
 app.command("replay", rich_help_panel=_TRY)(replay.replay)
 app.command("flash", rich_help_panel=_OPERATE)(flash)
 app.command("bench", rich_help_panel=_TRY)(measure.bench)
+app.command("provision", rich_help_panel=_OPERATE)(provision)
+app.add_typer(inventory.app, name="inventory", rich_help_panel=_OPERATE)
+app.add_typer(ca.app, name="ca", rich_help_panel=_OPERATE)
 app.add_typer(serve.bridge_app, name="bridge", rich_help_panel=_OPERATE)
 app.command("dock", rich_help_panel=_OPERATE)(dock.dock)
 app.add_typer(order.app, name="order", rich_help_panel=_OPERATE)

@@ -69,18 +69,19 @@ def _manifest(folder):
         return manifest["board"], manifest["version"]
     except (OSError, ValueError, KeyError):
         return None
-def _device():
+def _bears():
     try:
-        return json.loads(bytes(_get({KEY_SLOT!r})))["device"]
+        slot = json.loads(bytes(_get({KEY_SLOT!r})))
+        return slot["device"], slot["key_id"]
     except (TypeError, ValueError, KeyError):
-        return None
+        return None, 0
 """
 
 _LOOK = f"""r = {{
     "chip": hexlify(machine.unique_id()).decode(),
     "machine": getattr(sys.implementation, "_machine", sys.platform),
     "board": bytes(_get({BOARD!r})).decode(),
-    "device": _device(),
+    "bears": _bears(),
     "release": _number({switch.KEY!r}),
     "manifests": [_manifest("/" + name) for name in {switch.NAMES}],
     "partitions": [label for label in {PARTITIONS} if _part(label)],
@@ -89,13 +90,14 @@ _LOOK = f"""r = {{
 
 @dataclass(frozen=True)
 class Found:
-    """What a board says of itself. `device`: the id that it bears, None when it is nobody yet. `firmware_…`: of the application
-    that it starts, None when there is none."""
+    """What a board says of itself. `device`: the id that it bears, None when it is nobody yet; `key_id`: of its bench key.
+    `firmware_…`: of the application that it starts, None when there is none."""
 
     chip: str
     machine: str
     board: str
     device: int | None
+    key_id: int
     partitions: tuple[str, ...]
     firmware_board: str | None
     firmware_version: str | None
@@ -121,7 +123,10 @@ class Bench:
         said: Any = self.link.run(_LOOK)
         folder, _ = switch.start(said["release"], lambda at: said["manifests"][at] is not None)
         board, version = said["manifests"][folder] if folder is not None else (None, None)
-        return Found(said["chip"], said["machine"], said["board"], said["device"], tuple(said["partitions"]), board, version)
+        device, key_id = said["bears"]
+        return Found(
+            said["chip"], said["machine"], said["board"], device, key_id, tuple(said["partitions"]), board, version
+        )  # fmt: skip
 
     def flash(self, label: str) -> "BenchFlash":
         """ConfigError when the board has no such partition."""
