@@ -79,13 +79,19 @@ def _names() -> Names:
     return survey(source for source, _ in firmware_sources())
 
 
+@cache
+def _folded(source: Path) -> bytes:
+    # Of all that a run's start takes it is the half, and each test of a process starts one.
+    return fold(source, _names())
+
+
 def compile_firmware(source: Path, target: Path, place: Path, scratch: Path, architecture: str, stamp: str = "") -> None:
     """One module of the firmware, as `place` on the device, to `target`; what was compiled is kept in `scratch`.
 
     `stamp` is what the firmware says its build is, the hash of its text when there is none.
     Without an architecture a viper module becomes plain code: the same text, undecorated.
     """
-    text = fold(source, _names()).replace(b'BUILD = "unbuilt"', b'BUILD = "%s"' % (stamp or build_hash()).encode())
+    text = _folded(source).replace(b'BUILD = "unbuilt"', b'BUILD = "%s"' % (stamp or build_hash()).encode())
     if not architecture and source.stem.endswith("_viper"):
         text = b"ptr8 = ptr32 = lambda buffer: buffer\n" + text.replace(b"@micropython.viper\n", b"")
     folded = scratch / place
