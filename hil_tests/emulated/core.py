@@ -49,7 +49,7 @@ def zones() -> bytes:
         around = [(y, x - 360 if x > 180 else x) for y, x in square]
         soon = ((1_780_000_600, 1_780_001_500), (1_780_002_400, 1_780_003_300))
         found += [
-            Zone(n + 1, "exclusion", Circle(lat + 0.001, lon, 60.0)),
+            Zone(n + 1, "exclusion", Circle(lat + 0.002, lon + 0.003, 120.0)),
             Zone(n + 2, "home", around),
             Zone(n + 3, "inclusion", Circle(lat, lon, 150.0), interval_s=30, confirm=2),
             Zone(n + 4, "exclusion", around, confirm=1, intervals=soon),

@@ -70,10 +70,11 @@ class Hour:
         assert not self.zones.refused
         self.machine = ModeMachine(Settings({}), 0)
         key = bytes(range(16))
-        self.unit = frames.FrameSealer(key, numbers["hmu"], frames.Counter(self.zero, self.zero, 64))
+        self.unit = frames.FrameSealer(key, numbers["hmu"], frames.Counter(self.limit, self.limit, 64))
         self.ear = frames.FrameOpener(key, numbers["tag"])
-        self.ear.hear_after(numbers["hmu"], 0)
+        self.ear.hear_after(numbers["hmu"], 1000)
         self.frame = bytearray(24)
+        self.old = bytearray(24)
         self.ccm = seal.Ccm(b"homeward" + key[:8])
         self.opener = seal.Ccm(b"homeward" + key[:8])
         self.sent = 1
@@ -82,8 +83,8 @@ class Hour:
         self.w = array("i", (0, 0, 0, 0))
         self.other = array("i", (0, 0) * 5)
 
-    def zero(self, *_):
-        return 0
+    def limit(self, *_):
+        return 1000  # of the counter's last life
 
     @staticmethod
     def reader(data):
@@ -233,6 +234,10 @@ class Hour:
         self.sums["frame"].update(frame)
         if chance.below(10) == 0:
             frame[chance.below(24)] ^= 1 << chance.below(8)
+        elif chance.below(10) == 0:
+            frame[:] = self.old
+        elif chance.below(10) == 0:
+            self.old[:] = frame
         heard = frames.find_frame(frames.to_advertisement(frame))
         found = 9 if heard is None else self.ear.open(heard)
         self.put("frame", found, self.ear.refused, self.ear.replayed)
