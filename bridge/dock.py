@@ -14,7 +14,9 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -66,10 +68,18 @@ class Watcher(Protocol):
 class Dock:
     """Ports that are served until `stop`; `run` is the loop, in any one thread."""
 
-    def __init__(self, way: Way, watcher: Watcher, *, baud: int = BAUD, fast_baud: int = FAST_BAUD) -> None:
+    def __init__(
+        self,
+        way: Way,
+        watcher: Watcher,
+        *,
+        baud: int = BAUD,
+        fast_baud: int = FAST_BAUD,
+        guard: Callable[[str], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         self._way = way
         self._watcher = watcher
-        self._bauds = (baud, fast_baud)
+        self._make = partial(CablePort, may_take=lambda: way.is_open, baud=baud, fast_baud=fast_baud, guard=guard)
         self._ports: dict[str, CablePort] = {}
         self._docked: dict[str, CablePort] = {}  # by the device's name
         self._lock = threading.Lock()
@@ -80,15 +90,14 @@ class Dock:
     def add(self, url: str) -> None:
         """Serve this port, until `remove` or the end; nothing when it is served already."""
         if url not in self._ports:
-            baud, fast_baud = self._bauds
-            port = self._ports[url] = CablePort(url, self, lambda: self._way.is_open, baud=baud, fast_baud=fast_baud)
+            port = self._ports[url] = self._make(url, self)
             port.start()
 
     def remove(self, url: str) -> None:
         """The port is no more."""
         port = self._ports.pop(url, None)
         if port is not None:
-            port.stop()
+            port.stop(f"{url}: unplugged")
 
     @property
     def urls(self) -> list[str]:
@@ -234,6 +243,7 @@ class ToBroker:
         tls = login.broker_tls()
         self.words = f"by the broker at {login.broker_host}:{login.broker_port}"
         self.refusal = ""
+        self._is_started = False
         self._address = (login.broker_host, login.broker_port)
         self._down: queue.SimpleQueue[Outbound] = queue.SimpleQueue()
         self._topics: set[str] = set()
@@ -258,6 +268,9 @@ class ToBroker:
         return self._granted.is_set()
 
     def start(self) -> None:
+        if self._is_started:
+            return
+        self._is_started = True
         self._client.connect_async(*self._address, keepalive=KEEPALIVE_S)
         self._client.loop_start()
 

@@ -19,11 +19,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
 import serial
 
+from bridge.errors import ConfigError
 from firmware.core import cobs, ident
 
 try:
@@ -36,7 +38,7 @@ FAST_BAUD = 921_600
 FRAME_MAX = 4096  # bytes between two zeros; the largest message of ours has 2,101
 _CALL_S = 1.0
 _START_S = 0.5
-_PING_S = 0.5
+PING_S = 0.5
 _DOWN_AGAIN_S = 1.0
 _DOWN_TRIES = 5
 SILENCE_S = 4.0  # the device gives up after 5
@@ -214,7 +216,7 @@ class Session:
         self._is_up = True
         self.topic, backlog = self._here
         self._number = 0
-        self._at_s = now_s - _PING_S
+        self._at_s = now_s - PING_S
         if speed:
             self._is_fast = True
             self._set_speed(speed)
@@ -248,7 +250,7 @@ class Session:
         if not self._may_take():
             self.end("what it has cannot be passed on", says_bye=True)
             return
-        if now_s - self._at_s >= _PING_S:
+        if now_s - self._at_s >= PING_S:
             self._at_s = now_s
             self._number = (self._number + 1) & 0xFFFF
             self._say(cobs.PING, self._number, b"")
@@ -303,15 +305,17 @@ class CablePort(threading.Thread):
         *,
         baud: int = BAUD,
         fast_baud: int = FAST_BAUD,
-        reopens: bool = True,
+        guard: Callable[[str], AbstractContextManager[object]] = nullcontext,
     ) -> None:
+        """`guard(url)` is held while the port is open; a ConfigError out of it says who else has the device."""
         super().__init__(name=f"cable {url}", daemon=True)
         self.url = url
         self._events = events
         self._may_take = may_take
         self._baud = baud
         self._fast_baud = fast_baud
-        self._reopens = reopens
+        self._guard = guard
+        self._reason = "the dock is stopped"
         self._stopped = threading.Event()
         self._down: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._told = ""
@@ -320,29 +324,29 @@ class CablePort(threading.Thread):
         """A sealed message for the device that is docked here; dropped when it has gone. From any thread."""
         self._down.put(payload)
 
-    def stop(self) -> None:
+    def stop(self, reason: str = "the dock is stopped") -> None:
+        self._reason = reason
         self._stopped.set()
 
     def run(self) -> None:
         while not self._stopped.is_set():
             try:
-                port = self._open()
+                with self._guard(self.url), self._open() as port:
+                    self._serve(port)
+            except ConfigError as error:
+                self._tell(str(error))
             except (ValueError, *_GONE) as error:
                 self._tell(why_not(self.url, error))
-            else:
-                with port:
-                    self._serve(port)
-            if not self._reopens or self._stopped.wait(_REOPEN_S):
-                return
+            self._stopped.wait(_REOPEN_S)
 
-    def _open(self) -> serial.SerialBase:
+    def _open(self) -> serial.Serial:  # or what has the same methods
         port = serial.serial_for_url(self.url, do_not_open=True, baudrate=self._baud, timeout=_LOOK_S, write_timeout=_WRITE_S)
         if isinstance(port, serial.Serial):
             port.exclusive = True
         port.open()
-        return port
+        return port  # type: ignore[return-value]
 
-    def _serve(self, port: serial.SerialBase) -> None:
+    def _serve(self, port: serial.Serial) -> None:
         def set_speed(baud: int) -> None:
             port.baudrate = baud or self._baud
 
@@ -356,7 +360,7 @@ class CablePort(threading.Thread):
                     session.send(self._down.get())
                 if out := session.output(time.monotonic()):
                     port.write(out)
-            session.end("the dock is stopped", says_bye=True)
+            session.end(self._reason, says_bye=True)
             port.write(session.output(time.monotonic()))
         except _GONE as error:
             words = why_not(self.url, error)
@@ -366,7 +370,7 @@ class CablePort(threading.Thread):
             else:
                 self._tell(words)
 
-    def _read(self, port: serial.SerialBase) -> bytes:
+    def _read(self, port: serial.Serial) -> bytes:
         if self.url.startswith("socket://"):
             return port.read(FRAME_MAX)  # it does not say how much is there
         data = port.read(1)

@@ -7,6 +7,7 @@ What it guarantees:
   - The same sealed messages go as by any other carrier, and are freed by the bridge's sealed receipt alone. A cable that is
     pulled at any byte loses and doubles nothing: what has no receipt goes again, by cable or by radio.
   - A message that did not come whole is sent again: at once when a later one is acknowledged, else after `_AGAIN_MS`, doubling.
+    One that is lost twice halves what is put into a message from then on: a bad or slow line takes shorter ones.
   - At most `_WINDOW` messages are without an acknowledgement, and no more of the journal's than the uplink's own window.
   - While a session lasts the sources of messages are the cable's alone: MQTT stays connected, and takes nothing.
   - From START on Ctrl-C is a byte like any other; it interrupts again when the session is over, `_SILENCE_MS` later if need be.
@@ -32,8 +33,10 @@ if MICROPYTHON:
 _WINDOW = const(8)
 _PIECE = const(256)
 _SILENCE_MS = const(5000)  # the host says something each half second
+_CALL_MS = const(1200)
 _AGAIN_MS = const(1500)  # two messages at 38,400 baud
-_BACKOFF_MAX = const(3)
+_BACKOFF_MAX = const(2)
+_RECORDS_MIN = const(4)  # a relayed message needs as much room
 _TICK_MS = const(250)  # how soon a record is seen that has just been made
 _CTRL_C = const(3)
 _AT = const(19)  # cobs.GAP + cobs.HEAD: where a payload stands
@@ -136,7 +139,7 @@ class Cable:
         ready = self._poll
         try:
             while True:
-                await _ready(core._io_queue.queue_read, self._in)
+                await _ready(core._io_queue.queue_read, self._in)  # type: ignore
                 for _ in ready.ipoll(0):
                     got = self._in.readinto(one)
                     if got:
@@ -156,7 +159,8 @@ class Cable:
             return
         self._rx_n = 0
         if not n:
-            if not self._session:
+            # A host that was in a session speaks more often: this is another one, or the same after the cable was pulled.
+            if not self._session or ticks_diff(ticks_ms(), self._heard_at) >= _CALL_MS:
                 self._here = True
                 self._wake.set()
             return
@@ -259,6 +263,9 @@ class Cable:
             elif self._again[i] or ticks_diff(now, self._sent_at[i]) >= _AGAIN_MS << self._backoff:
                 if not self._again[i]:
                     self._backoff = min(self._backoff + 1, _BACKOFF_MAX)
+                if not self._turn[i] and source is self._uplink and self._records > _RECORDS_MIN:
+                    self._records >>= 1
+                    self._uplink.recut(self._records, now)
                 if await self._send(i, source, self._token[i]):
                     return True
                 free = i
@@ -298,7 +305,7 @@ class Cable:
         end = cobs.seal(self._buf, self._view, kind, number, n, session)
         at = 0
         while at < end:
-            await _ready(core._io_queue.queue_write, self._out)
+            await _ready(core._io_queue.queue_write, self._out)  # type: ignore
             at += self._out.write(self._view[at : min(at + _PIECE, end)]) or 0
 
 
@@ -317,6 +324,6 @@ async def serve(node, port_in, port_out):
             break
         except MemoryError:
             records >>= 1  # a heap that has lived for long may have no such piece; smaller messages are as good
-            if records < 4:
+            if records < _RECORDS_MIN:
                 return
     await cable.attend()

@@ -39,6 +39,7 @@ class Node:
     mode = record.MODE_UNKNOWN
     moving = False
     charging = False
+    _locating = 0  # the number of the order for a fix, while one is sought
     docked = False  # a cable has the uplink
     _crashed = False  # of late
 
@@ -162,10 +163,13 @@ class Node:
         got = await stream.read(1)
         while got:
             if got == b"\0":  # nobody types that
-                from . import cable
+                try:
+                    from . import cable
 
-                await cable.serve(self, sys.stdin.buffer, sys.stdout.buffer)
-                del cable
+                    await cable.serve(self, sys.stdin.buffer, sys.stdout.buffer)
+                except MemoryError:
+                    pass  # whoever calls calls again
+                cable = None
                 for name in ("cable", "cobs", "_cobs_viper"):
                     _drop(name)
                 got = await stream.read(1)

@@ -62,6 +62,10 @@ class Unit:
     def watchdog(self, timeout_s):
         return WDT(timeout=timeout_s * 1000)
 
+    def cable_speed(self, baud):
+        """Of the console's port, which is the cable's; 0: its own again."""
+        machine.UART(0, baudrate=baud or 115200)
+
     def reset(self):
         machine.reset()
 

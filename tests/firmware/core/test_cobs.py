@@ -95,7 +95,9 @@ for n in range(4):
     made = bytes(buf[: cobs.seal(buf, memoryview(buf), cobs.MESSAGE, n, len(payload), 0xFEDCBA98)])
     back = bytearray(made[1:-1])
     length = cobs.decode(back, len(back))
-    print(hexlify(made).decode(), cobs.parse(back, length, 0xFEDCBA98), cobs.stuff.__module__ if hasattr(cobs.stuff, "__module__") else "")
+    print(hexlify(made).decode(), cobs.parse(back, length, 0xFEDCBA98))
 """
     for n, line in enumerate(run(script, [payload.hex() for payload in payloads])):
-        assert line.startswith(f"{frame(cobs.MESSAGE, n, payloads[n], 0xFEDCBA98).hex()} ({cobs.MESSAGE}, {n}, {3 + len(payloads[n])})")
+        assert line.startswith(
+            f"{frame(cobs.MESSAGE, n, payloads[n], 0xFEDCBA98).hex()} ({cobs.MESSAGE}, {n}, {3 + len(payloads[n])})"
+        )
