@@ -6,8 +6,10 @@ told, and no object: from it there is no attribute that leads to the settings st
 Imported when somebody types, for the heap's sake. `serve` is a task that lasts until the line ends.
 """
 
+import sys
+
 from . import crash
-from .port import const
+from .port import MICROPYTHON, const
 from .version import BUILD, VERSION
 
 _LINE_MAX = const(200)
@@ -23,7 +25,9 @@ def _functions(node, board):
     sleeper = getattr(node, "_sleeper", None)
 
     def version():
-        return "version %s build %s board %s" % (VERSION, BUILD, name)
+        # The module is there as long as a release is taken or on trial; who flashes waits for the trial's end.
+        updates = MICROPYTHON and "firmware.core.update" in sys.modules
+        return "version %s build %s board %s%s" % (VERSION, BUILD, name, " updating" if updates else "")
 
     def state():
         clock.read()
