@@ -400,6 +400,10 @@ class Link:
         self._has_tools = False
         self._do(lambda t: t.exec_raw_no_follow(b"import time,machine\ntime.sleep_ms(50)\nmachine.reset()"))
 
+    def reset_input(self) -> None:
+        """Forget what has come and was not read."""
+        self._do(lambda t: t.serial.reset_input_buffer())
+
     def leave(self) -> None:
         """To the friendly REPL."""
         self._do(lambda t: t.serial.write(b"\r\x02"))

@@ -19,6 +19,7 @@ from tools.flash.wanted import ARCHITECTURES, Release, Wanted
 GUARD_S = 300  # a board that nobody speaks to any more starts its application again (our judgement: a slow file takes 2 minutes)
 TRIES = 8  # in vain, one after the other
 _NO_SPACE = 28
+_ON_TRIAL = " updating"  # core/console.py
 _NOT_PROVISIONED = b"homeward: not provisioned"
 
 # Reads from the settings store and the file system alone. `_walk` gives what lies in a folder with its hashes.
@@ -266,8 +267,9 @@ class Session:
             return ("not provisioned yet: homeward provision" if is_good else "it does not start"), is_good
         if said is not None and f"build {build} " in said:
             state = self._ask("state", "mode ", 10.0)
-            if state is not None:
-                return f"healthy after {time.monotonic() - began:.1f} s: {state}", True
+            took = time.monotonic() - began
+            if state is not None and self._is_settled(said):
+                return f"healthy after {took:.1f} s: {state}", True
         why = self._last_words()
         if said is not None and f"build {build} " not in said:
             return f"it went back to what ran before ({said}): {why}", False
@@ -291,6 +293,17 @@ class Session:
                 except BoardError:
                     break
         return None
+
+    def _is_settled(self, said: str | None) -> bool:
+        # What was flashed is on trial until its main loop has run for a while.
+        deadline = time.monotonic() + self._asked.wait_s
+        while said is not None and said.endswith(_ON_TRIAL):
+            if time.monotonic() > deadline:
+                return False
+            self._reporter.stage(self._name, "on trial")
+            time.sleep(0.1)
+            said = self._ask("version", "version ", 10.0)
+        return said is not None
 
     def _ask(self, word: str, prefix: str, within_s: float) -> str | None:
         try:

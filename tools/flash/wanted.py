@@ -8,7 +8,8 @@ import firmware
 from bridge.errors import ConfigError
 from bridge.releases import Bundle, Manifest, load_trusted, read_bundle
 from tools.board import BoardError
-from tools.release.build import architecture, boards, compile_release, source_number
+from tools.flash.cache import compiled
+from tools.release.build import architecture, boards, source_number
 
 # The name of a processor in `sys.implementation._mpy >> 10` (MicroPython, ".mpy files").
 ARCHITECTURES = (
@@ -95,7 +96,7 @@ class Wanted:
             with self._lock:
                 key = board, arch
                 if key not in self._compiled:
-                    self._compiled[key] = Release(*compile_release(board, _number(), arch))
+                    self._compiled[key] = Release(*compiled(board, _number(), arch))
                 release = self._compiled[key]
         major, minor = map(int, release.manifest.mpy.split("."))
         if major != mpy[0] or minor not in (0, mpy[1]):

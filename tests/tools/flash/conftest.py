@@ -1,0 +1,66 @@
+"""A tag's board on a pseudo-terminal, and releases for it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from sim.board.board import Board
+from tests.boards import Releases, provisioned
+from tests.tools.commands import ENVIRONMENT
+from tools.board import Link, ports
+from tools.flash.session import Asked, Outcome, Session
+from tools.flash.wanted import Wanted
+
+pytest.importorskip("micropython_run", reason="no MicroPython interpreter for this platform")
+
+
+@pytest.fixture(scope="session")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Releases:
+    return Releases(tmp_path_factory.mktemp("releases"))
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the test's boards make themselves known, to this process and to programs."""
+    monkeypatch.setenv(ports.REGISTRY, str(tmp_path / "registry"))
+    monkeypatch.setitem(ENVIRONMENT, ports.REGISTRY, str(tmp_path / "registry"))
+    return tmp_path / "registry"
+
+
+@pytest.fixture
+def make_board(tmp_path: Path, registry: Path) -> Iterator[Callable[..., Board]]:
+    """`make_board(name, serial_number)`: provisioned, powered, without an application."""
+    with ExitStack() as stack:
+
+        def make(name: str = "tag-000001", serial_number: str = "PTY-000001", **more: int) -> Board:
+            folder = provisioned(tmp_path / f"run-{name}", name)
+            return stack.enter_context(Board(folder, serial_number, registry=registry, **more))  # type: ignore[arg-type]
+
+        yield make
+
+
+@pytest.fixture
+def board(make_board: Callable[..., Board]) -> Board:
+    return make_board()
+
+
+class Silent:
+    """A `Reporter` that shows nothing."""
+
+    def stage(self, board: str, text: str) -> None: ...
+    def total(self, board: str, size: int) -> None: ...
+    def sent(self, board: str, size: int) -> None: ...
+
+
+@pytest.fixture
+def flash(releases: Releases) -> Callable[..., Outcome]:
+    """`flash(board, file)`: in this process, as the command does it."""
+
+    def run(board: Board, file: Path, **asked: float) -> Outcome:
+        wanted = Wanted("tag", release=file, trust=releases.trust)
+        with Link(board.serial_number) as link:
+            return Session(link, wanted, Asked(**({"wait_s": 20.0} | asked)), Silent()).run()  # type: ignore[arg-type]
+
+    return run
