@@ -27,6 +27,7 @@ from sim.world import World
 
 TAG, UNIT, WEARER = "tag-000001", "hmu-000001", "bench"
 _FLASH_BLOCK = 4096
+_OFF_MS = 1_000  # how long a power cut lasts
 
 
 class _World(World):
@@ -111,6 +112,11 @@ class _Hands:
     def started(self) -> None:
         self.tag = next(device for device in self.run.kernel.devices if device.name == TAG)
 
+    def advance(self, ms: int) -> None:
+        assert self.run.services is not None
+        self.now_ms += ms
+        self.run.kernel.run_to(self.now_ms, self.run.services.watch)
+
     def set(self, what: str, pin: Level, level: int) -> int:
         at_ms = self.now_ms + 1
         self.steps.note(what)
@@ -139,10 +145,7 @@ class _Clock(_Part):
         return self._hands.now_ms
 
     def advance(self, ms: int) -> None:
-        services = self._hands.run.services
-        assert services is not None
-        self._hands.now_ms += ms
-        self._hands.run.kernel.run_to(self._hands.now_ms, services.watch)
+        self._hands.advance(ms)
 
     def utc_ms(self, now_ms: int) -> int:
         return self._hands.world.start_utc_ms + now_ms
@@ -228,9 +231,10 @@ class _Battery(_Part):
 
 class _Power(_Part):
     def cut(self) -> int:
-        self._hands.steps.note("power cut")
-        self._hands.tag.process.kill()
-        return self._hands.now_ms
+        at_ms = self._hands.act("tag_off")
+        self._hands.advance(_OFF_MS)
+        self._hands.act("tag_on")
+        return at_ms
 
 
 class _Flash(_Part):
