@@ -71,14 +71,17 @@ def free_name(connection: Connection, kind: str) -> str:
 
 
 def use_of(connection: Connection, device_id: int) -> str:
-    """Why this device must not be taken apart without asking, in words; empty when nobody would miss it."""
-    moment = now_ms(connection)
+    """Why this device must not be taken apart without asking, in words; empty when nobody would miss it. What no bench has begun
+    with and nobody has heard is a name in the scheme, and not in use."""
+    moment, row = now_ms(connection), entry(connection, device_id)
+    heard = connection.execute(select(schema.device.c.heard_ms).where(schema.device.c.device_id == device_id)).scalar()
+    if heard is None and (row is None or row.chip is None):
+        return ""
     worn = period_at(_periods(connection, device_id), moment)
     if worn is not None and not is_over(worn, moment):
         if worn.tag_id != device_id:
             return f"it stands in the home of wearer {worn.wearer_id}"
         return f"it {'is' if worn.from_ms <= moment else 'will be'} worn by wearer {worn.wearer_id}"
-    heard = connection.execute(select(schema.device.c.heard_ms).where(schema.device.c.device_id == device_id)).scalar()
     if heard is not None and moment - heard < HEARD_LATELY_MS:
         return f"it was heard {max(moment - heard, 0) // 60_000} minutes ago"
     return ""

@@ -19,6 +19,7 @@ from tools.board import DeviceError, Link
 from tools.board.link import NAMESPACE
 
 PARTITIONS = ("journal", "config", "relay")  # what a life leaves in flash
+GUARD_S = 60  # the application's watchdog cannot be stopped; ours is fed by each block that is erased
 WIPE_TIMEOUT_S = 120.0  # 416 blocks of 4 KiB, at most 0.2 s each (data sheets of 3.3 V NOR flash give 45 to 200 ms)
 
 _HELPERS = f"""
@@ -50,6 +51,7 @@ def _read(n, block, offset):
 def _clear(part):
     buf, blank = bytearray(256), b"\\xff" * 256
     for block in range(part.ioctl({BLOCK_COUNT}, 0)):
+        _w.feed()
         for at in range(0, part.ioctl({BLOCK_SIZE}, 0), 256):
             part.readblocks(block, buf, at)
             if buf != blank:
@@ -104,7 +106,7 @@ class Found:
 
 
 class Bench:
-    """One board, on a link that has entered its REPL. ConfigError names the port when it is none of ours."""
+    """One board. ConfigError names the port when it is none of ours."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -115,8 +117,11 @@ class Bench:
         return self.link.port.name
 
     def look(self) -> Found:
+        """Take the board from what runs on it, and see what it is. `wipe` and `flash` need it."""
+        self.link.enter()
         try:
             self.link.run(_HELPERS)
+            self.link.guard(GUARD_S)
         except DeviceError as error:
             expected = "an ESP32 with MicroPython (homeward flash --firmware puts it on)"
             raise ConfigError(self.name, "board", error.traceback.strip().splitlines()[-1], expected) from None
@@ -130,7 +135,7 @@ class Bench:
 
     def flash(self, label: str) -> "BenchFlash":
         """ConfigError when the board has no such partition."""
-        if self.link.run(f"_p = _part({label!r})\nr = _p is None"):
+        if self.link.run(f"_w.feed()\n_p = _part({label!r})\nr = _p is None"):
             expected = f"a partition table with {label!r} (homeward flash --firmware writes it)"
             raise ConfigError(self.name, "partition", label, expected)
         return BenchFlash(self.link)
@@ -175,15 +180,15 @@ class BenchFlash:
     def ioctl(self, op: int, arg: int) -> int:
         if op in self._sizes:
             return self._sizes[op]
-        said: Any = self._link.run(f"r = _p.ioctl({op}, {arg}) or 0")
+        said: Any = self._link.run(f"_w.feed()\nr = _p.ioctl({op}, {arg}) or 0")
         if op in (BLOCK_COUNT, BLOCK_SIZE):
             self._sizes[op] = said
         return said
 
     def readblocks(self, block: int, buf: Any, offset: int = 0) -> int:
-        buf[:] = self._link.run(f"r = _read({len(buf)}, {block}, {offset})")
+        buf[:] = self._link.run(f"_w.feed()\nr = _read({len(buf)}, {block}, {offset})")
         return 0
 
     def writeblocks(self, block: int, buf: Any, offset: int = 0) -> int:
-        self._link.run(f"_p.writeblocks({block}, {bytes(buf)!r}, {offset})")
+        self._link.run(f"_w.feed()\n_p.writeblocks({block}, {bytes(buf)!r}, {offset})")
         return 0

@@ -215,7 +215,6 @@ def _on(
 
     with Link(port) as link:
         try:
-            link.enter()
             bench = Bench(link)
             if dry_run:
                 _foretell(*look_ahead(bench, scheme, engine, wish), port.name)

@@ -117,6 +117,7 @@ def provision(
         if not is_done:
             if plan.questions:
                 ask(plan.name, list(plan.questions))
+                found = bench.look()  # who is asked may take a while, and a board's watchdog does not wait for him
             with engine.begin() as connection:
                 plan = _plan(connection, bench, state, found, Wish(plan.name, wish.partners, plan.board, wish.by_whom))
                 usb = bench.link.port.serial_number or None
