@@ -100,11 +100,11 @@ def scan(b: ptr8, i: int, n: int, s: ptr32) -> int:
         if phase == 2:
             d = c ^ 48
             if d < 10:
-                if odd != 0:
+                if odd:
                     odd = 1
                 i -= 1
                 p = i
-                if places == 0:
+                if not places:
                     last = i + 9 - digits
                     if last > n:
                         last = n
@@ -133,16 +133,16 @@ def scan(b: ptr8, i: int, n: int, s: ptr32) -> int:
                 if i == p:
                     xor ^= c
                     i += 1
-                elif (i - p) & 1 != 0:
+                elif (i - p) & 1:
                     xor ^= 48
                 continue
             if c == 44 or c == 42:  # , or *: the field ends
-                if wanted >> k & 1 != 0:
-                    if odd == 0 and digits != 0:
+                if wanted >> k & 1:
+                    if not odd and digits:
                         odd = _NUMBER + digits
-                    elif places != 0:
+                    elif places:
                         odd = 1
-                    if frac != 0:
+                    if frac:
                         while places < 6:
                             frac *= 1000
                             places += 3
@@ -162,7 +162,7 @@ def scan(b: ptr8, i: int, n: int, s: ptr32) -> int:
                     xor ^= c
                     if k <= _LAST_FIELD:  # further ones are all number 21, which nobody wants
                         k += 1
-                    if wanted >> k & 1 == 0:  # no use in it: on to its end
+                    if not wanted >> k & 1:  # no use in it: on to its end
                         while i < n:
                             c = b[i]
                             if c < 45 or c > 126:
@@ -178,9 +178,9 @@ def scan(b: ptr8, i: int, n: int, s: ptr32) -> int:
                 bad += 1
             else:
                 xor ^= c
-                if c == 46 and places == 0 and odd == 0:
+                if c == 46 and not places and not odd:
                     places = 1
-                elif odd != 0 or places != 0 or digits != 0:
+                elif odd or places or digits:
                     odd = 1
                 else:
                     odd = c
@@ -197,26 +197,26 @@ def scan(b: ptr8, i: int, n: int, s: ptr32) -> int:
                 whole = (whole & 0xFFFF) << 8 | c
                 if p == 2:
                     k = 9
-                    while k != 0 and whole != s[TALKER_WORDS + k]:
+                    while k and whole != s[TALKER_WORDS + k]:
                         k -= 1
                     s[TALKER] = k
-                    if k == 0:
+                    if not k:
                         phase = 0
             else:
                 k = 0
                 if c == 44:
                     k = 6
-                    while k != 0 and whole != s[TYPE_WORDS + k]:
+                    while k and whole != s[TYPE_WORDS + k]:
                         k -= 1
                 phase = 0
-                if k != 0:
+                if k:
                     phase = 2
                     s[_FIELDS] = k
                     wanted = s[WANTED + k]
                     s[9] = wanted
                     k = 1
                     whole = frac = digits = places = odd = 0
-        elif phase == 0:
+        elif not phase:
             while i < n and b[i] != 36:
                 i += 1
         else:
@@ -264,7 +264,7 @@ def decode(s: ptr32) -> int:
     s[REFUSED] = (s[REFUSED] + 1) & _COUNT_MASK  # until shown otherwise
     if kind < GSA:
         form = s[_FORM_1]
-        if form == 0:
+        if not form:
             s[V_TOD] = -1
             s[V_MILLIS] = 0
         else:
@@ -285,7 +285,7 @@ def decode(s: ptr32) -> int:
                 s[_NOW] = tod
                 s[_NOW_MILLIS] = p
                 s[_EPOCH] = (s[_EPOCH] + 1) & _COUNT_MASK
-        if kind <= GGA and form == 0:
+        if kind <= GGA and not form:
             s[_EPOCH] = (s[_EPOCH] + 1) & _COUNT_MASK
 
     if kind <= GGA:
@@ -318,12 +318,12 @@ def decode(s: ptr32) -> int:
                 ok = s[_FIELDS + 18]
                 if ok > 8:
                     return 0
-            elif form != 0:
+            elif form:
                 return 0
             p = _FIELDS + 6
         s[V_QUALITY] = ok
-        if ok != 0:
-            if s[_FORM_1] == 0:  # a position of no time is no fix
+        if ok:
+            if not s[_FORM_1]:  # a position of no time is no fix
                 return 0
             axis = 0
             anywhere = 0
@@ -336,7 +336,7 @@ def decode(s: ptr32) -> int:
                 if s[p + 2] != _NUMBER + 4 + axis or x >= 600000000 or degrees > top:
                     return 0
                 x += s[p + 1]
-                if degrees == top and x != 0:
+                if degrees == top and x:
                     return 0
                 x = (x + 30) // 60 + degrees * 10000000
                 anywhere |= x
@@ -349,7 +349,7 @@ def decode(s: ptr32) -> int:
                     return 0
                 axis += 1
                 p += 6
-            if anywhere == 0:  # 0,0 is what a receiver sends that knows nothing
+            if not anywhere:  # 0,0 is what a receiver sends that knows nothing
                 return 0
             s[V_OK] = 1
 
@@ -378,22 +378,22 @@ def decode(s: ptr32) -> int:
             year = x - month * 100 + 2000
             if year > 2079:
                 year -= 100
-            if form != 0 and form != _NUMBER + 6:
+            if form and form != _NUMBER + 6:
                 return 0
         else:
             form = s[_FORM_1 + 3]
             day = s[_FIELDS + 6]
             month = s[_FIELDS + 9]
             year = s[_FIELDS + 12]
-            if form != 0 and (form != _NUMBER + 2 or s[_FORM_1 + 6] != _NUMBER + 2 or s[_FORM_1 + 9] != _NUMBER + 4):
+            if form and (form != _NUMBER + 2 or s[_FORM_1 + 6] != _NUMBER + 2 or s[_FORM_1 + 9] != _NUMBER + 4):
                 return 0
-        if form != 0:
+        if form:
             if month < 1 or month > 12 or year < 1980 or year > 2099:
                 return 0
             x = 31 - ((month - 1) % 7 & 1)
             if month == 2:
                 x = 28
-                if year & 3 == 0:  # true from 1901 to 2099
+                if not year & 3:  # true from 1901 to 2099
                     x = 29
             if day < 1 or day > x:
                 return 0
@@ -417,7 +417,7 @@ def decode(s: ptr32) -> int:
         s[V_HDOP] = -1
         if s[p + 2] > _NUMBER and s[p] < 1000:
             x = s[p] * 10 + (s[p + 1] + 500000) // 1000000
-            if x != 0:  # 0.0 is a receiver's word for unknown
+            if x:  # 0.0 is a receiver's word for unknown
                 s[V_HDOP] = x
 
     if kind == GST:
@@ -432,11 +432,11 @@ def decode(s: ptr32) -> int:
                 x = x * x + k * k  # below 2**30
                 k = 0
                 p = 1 << 14
-                while p != 0:
+                while p:
                     if (k + p) * (k + p) <= x:
                         k += p
                     p >>= 1
-                if k != 0:
+                if k:
                     s[V_RADIUS] = (k + 4) // 5  # 2DRMS, twice the root of the sum of squares, rounded up
 
     if kind == GSV:
@@ -476,14 +476,14 @@ def sky(s: ptr32):
         age = s[_NOW] - s[p + 1]
         if age < 0:
             age += 86400
-        if s[p] != 0 and age <= _SKY_AGE_S:
+        if s[p] and age <= _SKY_AGE_S:
             seen = 1
             in_view += s[p + 2]
             heard += s[p + 3] >> 8
             if s[p + 3] & 255 > cn0:
                 cn0 = s[p + 3] & 255
         p += 4
-    if seen == 0:
+    if not seen:
         in_view = -1
         cn0 = -1
         heard = -1
