@@ -130,6 +130,8 @@ class Line:
             self._credit[way] -= min(limit, len(waiting))
         out = bytearray()
         for _ in range(min(limit, len(waiting))):
+            if not waiting:
+                break  # some were lost
             fault = self.faults[0] if self.faults and self.passed >= self.faults[0].at_byte else None
             if fault is not None:
                 self.faults.pop(0)
