@@ -30,6 +30,7 @@ _QUIET_MAX = const(5)  # doublings of that: 8 min
 _LOOK_MS = const(1000)
 _TRIAL_S = const(3600)
 _EASY_MS = const(3000)
+_LOCATE_S = const(300)  # so long the restart waits for a fix that somebody has asked for
 _BATTERY_LOW = const(30)  # percent: below it a release waits for the charger (our judgement)
 
 _going = None  # the one update that is under way
@@ -178,6 +179,10 @@ class Update:
                 return
             if status == message.DONE:
                 self._taking.finish()
+                for _ in range(_LOCATE_S):
+                    if not node._locating:
+                        break
+                    await asyncio.sleep_ms(1000)
                 node._journal.sync()
                 store.keep_number(switch.KEY, switch.trial(store.number(switch.KEY)))
                 node._board.reset()

@@ -179,7 +179,8 @@ class Device:
         self.now_ms += _RESET_MS
         # Pins and voltages of the time to come; what they did until now is seen in what they are when it starts.
         kept = (entry for entry in self._inbox if entry[1].channel in _OUTLIVE)
-        self._inbox = [entry for entry in kept if entry[1].t_ms >= self.now_ms or self._still_counts(entry[1])]
+        kept = [entry for entry in kept if entry[1].t_ms >= self.now_ms or self._still_counts(entry[1])]
+        self._inbox = [(key, item._replace(t_ms=max(item.t_ms, self.now_ms))) for key, item in kept]
         self.wake_ms = self._began_ms = self.now_ms
         self.process = self._boot(cause)
         self.running = True

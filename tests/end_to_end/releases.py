@@ -3,18 +3,18 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from bridge.releases import Bundle, Manifest, load_signer, load_trusted, make_keys, write_bundle
-from bridge.releases import rollout
+from bridge.releases import Bundle, Manifest, load_signer, make_keys, rollout, write_bundle
 from bridge.releases.bundle import describe
 from bridge.store.opening import open_store
 from sim.engine.flashed import flash
 from sim.engine.folder import RunFolder
-from sim.engine.image import host_architecture
+from sim.engine.image import compile_firmware, firmware_sources, host_architecture
 from sim.engine.run import Options, Run
 from sim.scenario import Scenario
 from tools.release.build import compile_release
 
 BOARDS = {"tag": "tag_t_a7670_l76k", "hmu": "hmu_esp32_poe"}
+VERSION = "firmware/core/version.mpy"
 Contents = dict[str, bytes]
 
 
@@ -29,13 +29,20 @@ class Factory:
     def release(self, kind: str, number: int, change: Callable[[Contents], None] = lambda contents: None) -> Bundle:
         """The firmware with a number, and with some of its files changed."""
         manifest, contents = self.compiled[kind]
-        contents = dict(contents)
+        contents = {**contents, VERSION: self._version(f"{number:012x}")}
         change(contents)
         fields = {name: getattr(manifest, name) for name in ("version", "kind", "board", "arch", "mpy")}
         files = describe({path: data for path, data in contents.items() if path not in manifest.root})
         root = describe({path: contents[path] for path in manifest.root})
         new = Manifest(build=f"{number:012x}", number=number, files=files, root=root, **fields)
         return write_bundle(self.folder / f"{kind}-{number}.hwr", new, contents, load_signer(self.key))
+
+    def _version(self, build: str) -> bytes:
+        """The module that says which build it is."""
+        place, target = Path(VERSION).with_suffix(".py"), self.folder / "version.mpy"
+        source = next(source for source, each in firmware_sources() if each == place)
+        compile_firmware(source, target, place, self.folder / "folded", host_architecture(), build)
+        return target.read_bytes()
 
 
 class FlashedFolder(RunFolder):
