@@ -23,13 +23,14 @@ from sim.engine.image import compile_module, host_architecture
 from sim.silicon import _channels as ch
 
 POWER_ON, HARD_RESET, WATCHDOG_RESET, DEEP_SLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
-_WATCHDOG, _CUT = 40, 41  # device/_hw.py
+_WATCHDOG, _CUT, _READY = 40, 41, 42  # device/_hw.py
 _NEVER = 0xFFFFFFFF
 _RAW = b"raw REPL; CTRL-B to exit\r\n"
 _FRIENDLY = b'Type "help()" for more information.\r\n'
 _SHORT_S = 0.05  # a life that ends sooner, again and again, is given a pause: the board's own start takes longer (our judgement)
 _LOOK_MS = 10  # how often a port that nobody has open is looked at
 _LOG_MAX = 1 << 20
+_RECEIVED = 256  # bytes that a board takes while it starts
 _SIGINT = 1 << (signal.SIGINT - 1)
 _DEVICE = Path(__file__).parent / "device"
 _SILICON = Path(sim.__file__).parent / "silicon"
@@ -62,7 +63,8 @@ class Board:
 
     `folder` keeps its flash, and outlives it: another `Board` on the same folder is the same board, later. `port` is what to give
     to a program. `serial_number` is what its USB interface says; `registry` is a folder where boards on pseudo-terminals make
-    themselves known to those who look for boards by that number. All methods may be called from any thread.
+    themselves known to those who look for boards by that number. With `bus_powered` its port goes and comes with its power. All
+    methods may be called from any thread.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Board:
         seed: int = 0,
         vfs_kib: int = 1024,
         heap: str = "192wK",
+        bus_powered: bool = False,
     ) -> None:
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -86,6 +89,7 @@ class Board:
         self.on_output: Callable[[int, int, bytes], None] = lambda channel, sub, payload: None
         """What the hardware is told: (channel, sub, payload), in the supervisor's thread."""
         self._registry = registry
+        self._bus_powered = bus_powered
         self._built_in = _modules()
         self._vfs_kib = vfs_kib
         self._heap = heap
@@ -109,6 +113,8 @@ class Board:
         self._watchdog_s: float | None = None
         self._bites_at: float | None = None
         self._ending: int | None = None
+        self._is_ready = False
+        self._held = b""  # what was typed before
 
     # Its power switch, its plug and its reset button
 
@@ -169,10 +175,15 @@ class Board:
 
     def power_off(self) -> None:
         """At this instant: nothing more is written."""
-        self.do(self._kill)
+        self.do(self._off)
 
     def power_on(self) -> None:
-        self.do(lambda: None if self.is_on else self._boot(POWER_ON, True))
+        def on() -> None:
+            self.line.plug()
+            if not self.is_on:
+                self._boot(POWER_ON, True)
+
+        self.do(on)
 
     def press_reset(self) -> None:
         self.do(lambda: self._restart(HARD_RESET))
@@ -262,6 +273,8 @@ class Board:
             os.set_blocking(fd, False)
         self._items = b""
         self._watchdog_s = self._bites_at = self._ending = None
+        self._is_ready = False
+        self._held = b""
         for pin, level in self._pins.items():
             self._push(ch.PIN_IN, pin, bytes([level]))
         for pin, microvolts in self._microvolts.items():
@@ -280,6 +293,12 @@ class Board:
         os.close(self._hw_out)
         self._at.clear()
         self._hidden = None
+
+    def _off(self) -> None:
+        self._kill()
+        if self._bus_powered:
+            self.line.unplug()
+            self._is_open = False
 
     def _restart(self, cause: int) -> None:
         self._kill()
@@ -385,9 +404,13 @@ class Board:
                 self._child.kill()
                 return
             if channel == _CUT:
-                self._kill()
+                self._off()
                 return
-            if channel == _WATCHDOG:
+            if channel == _READY:
+                self._is_ready = True
+                held, self._held = self._held, b""
+                self._typed(held)
+            elif channel == _WATCHDOG:
                 self._watchdog_s = int.from_bytes(payload, "little") / 1000 if payload else self._watchdog_s
                 self._bites_at = None if self._watchdog_s is None else time.monotonic() + self._watchdog_s
             else:
@@ -450,10 +473,13 @@ class Board:
         elif fault.what == "reset":
             self._restart(HARD_RESET)
         elif fault.what == "power":
-            self._kill()
-            self._later(fault.for_s, lambda: None if self.is_on else self._boot(POWER_ON, True))
+            self._off()
+            self._later(fault.for_s, self.power_on)
 
     def _typed(self, data: bytes) -> None:
+        if not self._is_ready:
+            self._held = (self._held + data)[-_RECEIVED:]
+            return
         # As a port's driver does it: Ctrl-C interrupts a program that lets itself be, ahead of all that waits to be read.
         for part in re.split(rb"(\x03)", data):
             if part == b"\x03" and self._child is not None and self._catches_interrupts(self._child.pid):

@@ -107,13 +107,14 @@ class Asked:
 
     dry_run: bool = False
     wait_s: float = 60.0
+    guard_s: int = GUARD_S
     back_within_s: float = 10.0
 
 
-def look(link: Link) -> Found:
+def look(link: Link, guard_s: int = GUARD_S) -> Found:
     """What is on a board. LinkError, DeviceError."""
     link.tools()
-    link.guard(GUARD_S)
+    link.guard(guard_s)
     try:
         said = link.run(_LOOK)
     except DeviceError as error:
@@ -149,6 +150,8 @@ class Session:
         began = time.monotonic()
         try:
             found, release, plan = self._again(self._write)
+        except SilentError:
+            raise
         except BoardError:
             self._leave_alone()
             raise
@@ -185,7 +188,7 @@ class Session:
         say("connecting")
         link.enter()
         say("looking")
-        found = look(link)
+        found = look(link, self._asked.guard_s)
         board = self._wanted.board_of(self._name, found.board)
         say("compiling")
         release = self._wanted.release_for(self._name, board, found.arch, found.mpy, found.platform)

@@ -11,6 +11,7 @@ import utime
 
 WATCHDOG = 40  # out; payload: u32 timeout in ms, or none to feed it
 CUT = 41  # out: the supply failed at this write; the supervisor ends this process
+READY = 42  # out: the start is over; from now on there is somebody to type to
 
 now = 0  # ms since this life's start, as of the last look
 folder = ""

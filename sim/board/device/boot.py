@@ -46,6 +46,7 @@ def _power_up(chip, modules, pipe_in, pipe_out, unique_id, reset_cause, vfs_kib)
         littlefs = vfs.VfsLfs2(device, progsize=32, readsize=32, lookahead=32)
     vfs.mount(littlefs, "/")
     os.chdir("/")
+    _hw.emit(_hw.READY, 0)
 
 
 def _run(name):

@@ -23,6 +23,12 @@ def board(tmp_path: Path) -> Iterator[Board]:
         yield one
 
 
+def quiet(port: serial.Serial) -> None:
+    """At the friendly REPL's prompt, with nothing more to come."""
+    port.write(b"\r\x03\x02'here'\r")
+    assert port.read_until(b"\n'here'\n>>> ").endswith(b">>> ")
+
+
 def until(happened: Callable[[], object], within_s: float = 10.0) -> None:
     deadline = time.monotonic() + within_s
     while not happened():
@@ -181,8 +187,7 @@ def test_a_port_that_is_pulled_out_comes_back_as_another_and_the_board_ran_on(bo
 
 def test_a_fault_comes_at_its_byte(board: Board) -> None:
     with serial.Serial(board.port, exclusive=True, timeout=5) as port:
-        port.write(b"\r\x03")
-        port.read_until(b">>> \r\n>>> ")
+        quiet(port)
         board.set_faults([Fault(2, "flip")])
         port.write(b"'AAAA'\r")
         echo = port.read_until(b">>> ")
@@ -191,8 +196,7 @@ def test_a_fault_comes_at_its_byte(board: Board) -> None:
 
 def test_a_slow_line_takes_its_time(tmp_path: Path) -> None:
     with Board(tmp_path / "slow", baud=19200) as board, serial.Serial(board.port, exclusive=True, timeout=5) as port:
-        port.write(b"\r\x03")
-        port.read_until(b">>> \r\n>>> ")
+        quiet(port)
         began = time.monotonic()
         port.write(
             b"'" + b"x" * 960 + b"'\r"

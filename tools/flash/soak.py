@@ -1,0 +1,197 @@
+"""`python -m tools.flash.soak --cycles N`: a board on a pseudo-terminal is flashed again and again, and everything happens to it.
+
+In each cycle the release that it does not run is flashed, with one of: nothing, faults of the line at random bytes, the power cut
+at a random write to its flash, the power cut at a random byte of the line. Whatever happened, afterwards it must answer by itself
+as one of the two releases; as the one that was flashed, if the flash said so; and its journal must hold every record that it held.
+The same seed asks for the same; what comes of it depends on the moment.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bridge.releases import Manifest
+from bridge.releases.bundle import describe
+from firmware import switch
+from firmware.core.blockdev import FileDevice
+from firmware.core.journal import read_all
+from firmware.core.record import seq_of
+from sim.board.board import Board
+from sim.board.line import Fault, random_faults
+from sim.engine.folder import RunFolder
+from sim.engine.image import compile_firmware, firmware_sources, host_architecture
+from tools.board import BoardError, Link, Port
+from tools.board.errors import LinkError
+from tools.flash.session import Asked, Outcome, Session
+from tools.flash.wanted import Release, Wanted
+from tools.release.build import compile_release
+
+KINDS = ("nothing", "line", "line", "write", "write", "power")
+BOARD = "tag_t_a7670_l76k"
+NAME = "tag-000001"
+_BUILDS = ("0000000000aa", "0000000000bb")
+_LINE_BYTES = 60_000  # of a flash that sends one file, and copies the others on the board
+_WRITES = 6_000
+_GUARD_S = 3  # a board that was left in the REPL starts its application again; on a bench it is GUARD_S
+_BACK_S = 30.0
+
+
+class Quiet:
+    """A `Reporter` that shows nothing."""
+
+    def stage(self, board: str, text: str) -> None: ...
+    def total(self, board: str, size: int) -> None: ...
+    def sent(self, board: str, size: int) -> None: ...
+
+
+class Given(Wanted):
+    """One release, whatever the board."""
+
+    def __init__(self, release: Release) -> None:
+        super().__init__(release.manifest.kind, release.manifest.board)
+        self._release = release
+
+    def release_for(self, port: str, board: str, arch: str, mpy: tuple[int, int], platform: str) -> Release:
+        return self._release
+
+
+def stamped(manifest: Manifest, contents: dict[str, bytes], build: str) -> Release:
+    """The same release but for what it says its build is."""
+    source, place = next(pair for pair in firmware_sources() if pair[1].name == "version.py")
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / "version.mpy"
+        compile_firmware(source, target, place, Path(scratch) / "folded", manifest.arch, build)
+        contents = contents | {place.with_suffix(".mpy").as_posix(): target.read_bytes()}
+    files = describe({path: data for path, data in contents.items() if path in manifest.files})
+    return Release(replace(manifest, build=build, files=files), contents)
+
+
+def records(folder: Path) -> dict[int, bytes]:
+    """What a board's journal holds, read behind its back."""
+    path = folder / "journal.flash"
+    if not path.exists():
+        return {}
+    flash = FileDevice(str(path), path.stat().st_size // 4096)
+    try:
+        return {seq_of(raw): raw for raw in read_all(flash)}
+    finally:
+        flash.close()
+
+
+@dataclass
+class Soak:
+    """`cycle` raises AssertionError with what must not be. `folder` is empty, or a soak's own."""
+
+    folder: Path
+    seed: int
+    came: Counter[str] = field(default_factory=Counter)
+
+    def __enter__(self) -> "Soak":
+        self._chance = random.Random(self.seed)
+        self._why = ""
+        manifest, contents = compile_release(BOARD, 1, host_architecture())
+        self._releases = [stamped(manifest, contents, build) for build in _BUILDS]
+        folder = RunFolder(self.folder / "run").provision(NAME, "hmu-000001", ["hmu-000001"], 0, 9, {})
+        self.board = Board(folder, "SOAK-1", registry=self.folder / "registry", seed=self.seed, bus_powered=True)
+        self.board.__enter__()
+        outcome = self._flash(0)
+        assert outcome is not None and outcome.is_good, outcome
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.board.close()
+
+    def cycle(self, kind: str | None = None) -> str:
+        """What happened, in words."""
+        board, chance = self.board, self._chance
+        kind = kind or chance.choice(KINDS)
+        before = self._build()
+        wanted = 1 - _BUILDS.index(before)
+        held = records(board.folder)
+        at = 0
+        if kind == "line":
+            kinds = ("garbage", "lost", "flip", "stall", "unplug", "reset")
+            board.set_faults(random_faults(chance.randrange(1 << 30), _LINE_BYTES, chance.randint(1, 3), kinds))
+        elif kind == "power":
+            at = chance.randrange(_LINE_BYTES)
+            board.set_faults([Fault(at, "power", for_s=0.3)])
+        elif kind == "write":
+            # Most of them lie in the writing of files; the first and the last few are the ones that change what runs.
+            at = chance.choice((chance.randint(1, 40), chance.randrange(1, _WRITES)))
+            board.cut_power_at_write(at, chance.randrange(1001))
+        outcome = self._flash(wanted)
+        board.set_faults([])
+        board.never_cut()
+        board.power_on()
+        after = self._build()
+        self._check(kind, at, before, after, _BUILDS[wanted], outcome)
+        lost = {seq for seq, raw in held.items() if records(board.folder).get(seq) != raw}
+        assert not lost, f"seed {self.seed}, {kind} at {at}: records {sorted(lost)} are gone"
+        told = "flashed" if outcome is not None and outcome.is_good else "not flashed"
+        why = "" if told == "flashed" else f" ({outcome.text if outcome is not None else self._why})"
+        self.came[f"{kind}: {told}, {'the new' if after != before else 'the old'} one runs"] += 1
+        return f"{kind} at {at}: {told}, {after} runs{why}"
+
+    def _check(self, kind: str, at: int, before: str, after: str, wanted: str, outcome: Outcome | None) -> None:
+        where = f"seed {self.seed}, {kind} at {at}: {outcome}"
+        assert after in (before, wanted), f"{where}: {after!r} runs"
+        if outcome is not None and outcome.is_good:
+            assert after == wanted, f"{where}: said to be flashed, but {after!r} runs"
+
+    def _flash(self, wanted: int) -> Outcome | None:
+        asked = Asked(wait_s=20.0, back_within_s=1.0, guard_s=_GUARD_S)
+        try:
+            with Link(self._port(), timeout_s=3.0) as link:
+                return Session(link, Given(self._releases[wanted]), asked, Quiet()).run()
+        except BoardError as error:
+            self._why = str(error)
+            return None
+
+    def _port(self) -> Port:
+        return Port(self.board.port, "")
+
+    def _build(self) -> str:
+        """What runs, once it is no longer on trial. Nobody helps it to start."""
+        deadline = time.monotonic() + _BACK_S
+        said = None
+        while time.monotonic() < deadline:
+            try:
+                with Link(self._port(), timeout_s=3.0) as link:
+                    link.reset_input()
+                    said = link.ask("version", "version ", 2.0)
+            except LinkError:
+                continue
+            if said is not None and not said.endswith(" updating"):
+                return said.split()[3]
+            time.sleep(0.1)
+        number = (self.board.folder / f"homeward.{switch.KEY}.nvs").read_bytes()
+        raise AssertionError(f"seed {self.seed}: it has not come back ({said}, switch {number.hex()}): {self.board.log[-600:]!r}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.flash.soak", description=__doc__)
+    parser.add_argument("--cycles", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=None, help="printed; one at random otherwise")
+    arguments = parser.parse_args()
+    seed = random.randrange(1 << 30) if arguments.seed is None else arguments.seed
+    print(f"seed {seed}", flush=True)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder, Soak(Path(folder), seed) as soak:
+        for number in range(1, arguments.cycles + 1):
+            try:
+                what = soak.cycle()
+            except AssertionError as error:
+                sys.exit(f"cycle {number}: {error}")
+            print(f"{number:5} {what}", flush=True)
+        for line, count in sorted(soak.came.items()):
+            print(f"{count:5} x {line}")
+        print(f"{arguments.cycles} cycles in {time.monotonic() - began:.0f} s, {soak.board.boots} starts; it always came back")
+
+
+if __name__ == "__main__":
+    main()
