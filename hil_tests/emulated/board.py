@@ -30,6 +30,7 @@ TICKS_HZ = 25_000_000
 INSTRUCTIONS_PER_TICK = 1_000_000_000 // TICKS_HZ // INSTRUCTION_NS
 """Of `time.ticks_cpu()`: 5."""
 HEAP = 128 * 1024
+_PARTITIONS_KIB = 1664  # image/fs.h
 _LOOK_S = 0.01
 _LOG_MAX = 1 << 20
 
@@ -75,7 +76,7 @@ class EmulatedBoard:
         flash = self.folder / "flash"
         if not flash.exists():
             with flash.open("wb") as file:
-                file.write(b"\xff" * (flash_kib * 1024))
+                file.write(b"\xff" * ((flash_kib + _PARTITIONS_KIB) * 1024))
         self._log = bytearray()
         self._machine: subprocess.Popen[bytes] | None = None
         self._at: list[tuple[float, Callable[[], None]]] = []
@@ -314,7 +315,7 @@ class EmulatedBoard:
 
 
 def run(
-    modules: Path, code: str, *, firmware: Path | None = None, heap: int = HEAP, timeout_s: float = 120.0, **given: object
+    modules: Path, code: str, *, firmware: Path | None = None, heap: int = HEAP, timeout_s: int = 120, **given: object
 ) -> str:
     """What `code` prints on a fresh machine in virtual time, with `modules` first on its path.
 
@@ -328,7 +329,7 @@ def run(
         return run_on(board.port, modules, code, mounts=firmware is not None, timeout_s=timeout_s, **given)
 
 
-def run_on(port: str, modules: Path, code: str, *, mounts: bool, timeout_s: float = 120.0, **given: object) -> str:
+def run_on(port: str, modules: Path, code: str, *, mounts: bool, timeout_s: int = 120, **given: object) -> str:
     """The same on a board that is there, ours (/host) or any other that `mounts`."""
     head = "".join(f"{name}={value!r}\n" for name, value in given.items())
     path = "/remote" if mounts else "/host"

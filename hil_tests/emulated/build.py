@@ -65,14 +65,22 @@ def image() -> Path:
     """The ELF. EmulatedError when it cannot be built."""
     if lacking := missing():
         raise EmulatedError(lacking)
-    cache = Path(os.environ.get("HOMEWARD_EMULATED", _ROOT / "build" / "emulated"))
-    elf = cache / f"micropython-{_digest()}.elf"
+    elf = _elf()
     if not elf.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with _alone(cache / "lock"):
+        elf.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(elf.with_name("lock")):
             if not elf.exists():
-                _build(cache, elf)
+                _build(elf.parent, elf)
     return elf
+
+
+def is_built() -> bool:
+    return _elf().exists()
+
+
+def _elf() -> Path:
+    cache = Path(os.environ.get("HOMEWARD_EMULATED", _ROOT / "build" / "emulated"))
+    return cache / f"micropython-{_digest()}.elf"
 
 
 def _digest() -> str:

@@ -11,15 +11,16 @@ import time
 from array import array
 
 import micropython
+from esp32 import Partition
 
 from firmware.core import frame as frames
 from firmware.core import gnss, message, record, seal
-from firmware.core.blockdev import RamDevice
 from firmware.core.clock import Clock
 from firmware.core.journal import Journal
 from firmware.core.nmea import decode, new_state, scan
 from firmware.core.recorder import Recorder
 from firmware.core.settings import Settings
+from firmware.core.slots import Slots
 from firmware.tag.mode import ModeMachine
 from firmware.tag.zones import Zones
 
@@ -104,16 +105,13 @@ def nmea(sentences):
 
 
 def zones(data, places):
-    view = memoryview(data)
-
-    def read(offset, buf):
-        buf[:] = view[offset : offset + len(buf)]
-
-    def copy(offset, buf):  # as a partition does it: a copy in C
-        micropython.heap_locked()
-        buf[:] = view[offset : offset + len(buf)]
-
-    kept = Zones(read, 0, len(data), 15, 200, 60, lambda *what: None)
+    """A fix among the zones of a map that lies in flash, as a configuration does."""
+    slots = Slots(Partition.find(label="config")[0])
+    slots.mount()
+    slots.begin(len(data))
+    slots.write(0, data)
+    slots.keep(1, len(data))
+    kept = Zones(slots.readinto, 0, slots.size, 15, 200, 60, lambda *what: None)
     assert not kept.refused, kept.refused
     for name, lat, lon in places:
         pos = array("i", (lat, lon))
@@ -136,7 +134,7 @@ def rest(numbers):
         buf = bytearray(header + n * size + tag_length)
         message.pack_header(buf, numbers["records"], 1, n, numbers["tag"], 1)
         count("seal.%d_records" % n, lambda buf=buf, n=n: ccm.seal(buf, n * size))
-    journal = Journal(RamDevice(8))
+    journal = Journal(Partition.find(label="journal")[0])
     journal.mount()
     raw = bytearray(size)
 

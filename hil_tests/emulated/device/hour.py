@@ -124,7 +124,9 @@ class Hour:
             self.zones.check(fix.pos, fix.radius_dm, self.clock.utc_s)
             self.put("zones", self.zones.interval_s(), self.zones.violations, self.home(fix))
             self.measure(fix.pos)
-            self.put("mode", self.machine.located(self.zones.is_home(fix.pos, fix.radius_dm), self.ticks_ms(), self.now_s % 2))
+            self.put(
+                "mode", self.machine.located(self.zones.is_home(fix.pos, fix.radius_dm), self.ticks_ms(), self.now_s % 2 == 1)
+            )
         if fix.valid and self.now_s % 20 == 0:
             self.recorder.fix(fix)
 
@@ -180,18 +182,21 @@ class Hour:
         tod = (START_S + s) % 86400
         clock = "%02d%02d%02d.%03d" % (tod // 3600, tod // 60 % 60, tod % 60, s % 10 * 100)
         denied = chance.below(50) == 0
+        status, mode = ("V", "N") if denied else ("A", "A")
         north = "%02d%s" % angle(self.lat) + ("S" if self.lat < 0 else "N")
         east = "%03d%s" % angle(self.lon) + ("W" if self.lon < 0 else "E")
         speed = "%d.%02d" % (chance.below(9), chance.below(100))
         course = "%d.%d" % (chance.below(360), chance.below(10))
         hdop = "%d.%d" % (chance.below(4), chance.below(10))
         bodies = [
-            "GNRMC,%s,%s,%s,%s,%s,%s,280526,,,%s,V" % (clock, "V" if denied else "A", north, east, speed, course, "N" if denied else "A"),
+            "GNRMC,%s,%s,%s,%s,%s,%s,280526,,,%s,V" % (clock, status, north, east, speed, course, mode),
             "GNGGA,%s,%s,%s,%d,%02d,%s,77.5,M,-21.6,M,," % (clock, north, east, not denied, 4 + chance.below(20), hdop),
             "GNGSA,A,%d,01,02,03,04,05,06,,,,,,,1.5,%s,1.2,1" % (2 + chance.below(2), hdop),
         ]
         if s % 4 == 0:
-            bodies.append("GNGST,%s,1.1,2.2,1.3,45.0,%d.%d,%d.5,3.0" % (clock, chance.below(9), chance.below(10), chance.below(9)))
+            bodies.append(
+                "GNGST,%s,1.1,2.2,1.3,45.0,%d.%d,%d.5,3.0" % (clock, chance.below(9), chance.below(10), chance.below(9))
+            )
         if s % 5 == 0:
             for i in (1, 2):
                 heard = ",".join("%02d,40,083,%02d" % (i * 4 + k, chance.below(50)) for k in range(4))

@@ -17,13 +17,14 @@
 
 #define BLOCK (4096)
 #define CACHE (128)
-#define DEFAULT_SIZE "1048576"
+#define DEFAULT_SIZE "4194304"
 #define HOST_PREFIX "/host/"
 #define RAW (1024) // of a reader
 
 static int flash_file = -1;
 static lfs_t lfs;
 static bool mounted;
+static size_t partitions;
 static uint8_t read_cache[CACHE], prog_cache[CACHE], lookahead[32];
 
 // The chip
@@ -74,7 +75,24 @@ void fs_init(void) {
             size = 0;
         }
     }
-    config.block_count = size / BLOCK;
+    partitions = size >= FS_PARTITIONS + 16 * BLOCK ? size - FS_PARTITIONS : 0;
+    config.block_count = (partitions ? partitions : size) / BLOCK;
+}
+
+size_t fs_partitions(void) {
+    return partitions;
+}
+
+bool fs_program(size_t at, const void *buf, size_t n, bool erase) {
+    uint8_t *to = BOARD_FLASH_BASE + at;
+    if (erase) {
+        memset(to, 0xff, n);
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            to[i] &= ((const uint8_t *)buf)[i];
+        }
+    }
+    return flash_written(at / BLOCK, at % BLOCK, n) == 0;
 }
 
 void fs_start(void) {

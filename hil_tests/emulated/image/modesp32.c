@@ -1,9 +1,11 @@
-// The module esp32, of which there is NVS: the settings store, a small file of littlefs for each key. What is set is kept at once.
+// The module esp32: NVS, the settings store, a small file of littlefs for each key, where what is set is kept at once; and the
+// data partitions journal, config and relay, which are raw flash.
 
 #include <string.h>
 
 #include "py/mperrno.h"
 #include "py/runtime.h"
+#include "board.h"
 #include "fs.h"
 
 #define NOT_FOUND (0x1102) // ESP_ERR_NVS_NOT_FOUND
@@ -103,7 +105,117 @@ static const mp_rom_map_elem_t nvs_locals_table[] = {
 static MP_DEFINE_CONST_DICT(nvs_locals, nvs_locals_table);
 static MP_DEFINE_CONST_OBJ_TYPE(nvs_type, MP_QSTR_NVS, MP_TYPE_FLAG_NONE, make_new, nvs_new, locals_dict, &nvs_locals);
 
+// Partitions
+
+#define BLOCK (4096)
+
+typedef struct {
+    mp_obj_base_t base;
+    const char *label;
+    size_t start, size;
+} partition_t;
+
+static const mp_obj_type_t partition_type;
+static const struct { const char *label; size_t start, size; } PARTITIONS[] = {
+    {"journal", 0, 512 * 1024}, {"config", 512 * 1024, 128 * 1024}, {"relay", 640 * 1024, 1024 * 1024},
+};
+
+static mp_obj_t partition_find(size_t n_args, const mp_obj_t *args, mp_map_t *named) {
+    enum { ARG_type, ARG_subtype, ARG_label, ARG_block_size };
+    static const mp_arg_t allowed[] = {
+        { MP_QSTR_type, MP_ARG_INT, {.u_int = 1} },
+        { MP_QSTR_subtype, MP_ARG_INT, {.u_int = 0xff} },
+        { MP_QSTR_label, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE} },
+        { MP_QSTR_block_size, MP_ARG_INT, {.u_int = BLOCK} },
+    };
+    mp_arg_val_t values[MP_ARRAY_SIZE(allowed)];
+    mp_arg_parse_all(n_args, args, named, MP_ARRAY_SIZE(allowed), allowed, values);
+    mp_obj_t found = mp_obj_new_list(0, NULL);
+    for (size_t i = 0; i < MP_ARRAY_SIZE(PARTITIONS); i++) {
+        mp_obj_t label = values[ARG_label].u_obj;
+        bool is_it = label == mp_const_none || strcmp(mp_obj_str_get_str(label), PARTITIONS[i].label) == 0;
+        if (values[ARG_type].u_int == 1 && is_it && fs_partitions()) {
+            partition_t *self = mp_obj_malloc(partition_t, &partition_type);
+            self->label = PARTITIONS[i].label;
+            self->start = fs_partitions() + PARTITIONS[i].start;
+            self->size = PARTITIONS[i].size;
+            mp_obj_list_append(found, MP_OBJ_FROM_PTR(self));
+        }
+    }
+    return found;
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(partition_find_obj, 0, partition_find);
+static MP_DEFINE_CONST_STATICMETHOD_OBJ(partition_find_static, MP_ROM_PTR(&partition_find_obj));
+
+// Where on the chip the buffer goes; OSError when it is not all in the partition.
+static size_t place_of(const mp_obj_t *args, size_t n_args, size_t n) {
+    partition_t *self = MP_OBJ_TO_PTR(args[0]);
+    size_t at = mp_obj_get_int(args[1]) * BLOCK + (n_args > 3 ? mp_obj_get_int(args[3]) : 0);
+    if (mp_obj_get_int(args[1]) < 0 || at > self->size || n > self->size - at) {
+        mp_raise_OSError(MP_EINVAL);
+    }
+    return self->start + at;
+}
+
+static mp_obj_t partition_readblocks(size_t n_args, const mp_obj_t *args) {
+    mp_buffer_info_t out;
+    mp_get_buffer_raise(args[2], &out, MP_BUFFER_WRITE);
+    memcpy(out.buf, BOARD_FLASH_BASE + place_of(args, n_args, out.len), out.len);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(partition_readblocks_obj, 3, 4, partition_readblocks);
+
+static mp_obj_t partition_writeblocks(size_t n_args, const mp_obj_t *args) {
+    mp_buffer_info_t in;
+    mp_get_buffer_raise(args[2], &in, MP_BUFFER_READ);
+    size_t at = place_of(args, n_args, in.len);
+    if ((n_args == 3 && !fs_program(at, NULL, in.len, true)) || !fs_program(at, in.buf, in.len, false)) {
+        mp_raise_OSError(MP_EIO);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(partition_writeblocks_obj, 3, 4, partition_writeblocks);
+
+static mp_obj_t partition_ioctl(mp_obj_t self_in, mp_obj_t op_in, mp_obj_t arg) {
+    partition_t *self = MP_OBJ_TO_PTR(self_in);
+    mp_int_t op = mp_obj_get_int(op_in);
+    if (op == 4 || op == 5) {
+        return MP_OBJ_NEW_SMALL_INT(op == 4 ? self->size / BLOCK : BLOCK);
+    }
+    if (op == 6) {
+        const mp_obj_t args[] = {self_in, arg};
+        if (!fs_program(place_of(args, 2, BLOCK), NULL, BLOCK, true)) {
+            mp_raise_OSError(MP_EIO);
+        }
+    }
+    return op <= 3 || op == 6 ? MP_OBJ_NEW_SMALL_INT(0) : mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(partition_ioctl_obj, partition_ioctl);
+
+static mp_obj_t partition_info(mp_obj_t self_in) {
+    partition_t *self = MP_OBJ_TO_PTR(self_in);
+    mp_obj_t items[] = {
+        MP_OBJ_NEW_SMALL_INT(1), MP_OBJ_NEW_SMALL_INT(0x81), mp_obj_new_int(self->start), mp_obj_new_int(self->size),
+        mp_obj_new_str_from_cstr(self->label), mp_const_false,
+    };
+    return mp_obj_new_tuple(6, items);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(partition_info_obj, partition_info);
+
+static const mp_rom_map_elem_t partition_locals_table[] = {
+    { MP_ROM_QSTR(MP_QSTR_TYPE_APP), MP_ROM_INT(0) },
+    { MP_ROM_QSTR(MP_QSTR_TYPE_DATA), MP_ROM_INT(1) },
+    { MP_ROM_QSTR(MP_QSTR_find), MP_ROM_PTR(&partition_find_static) },
+    { MP_ROM_QSTR(MP_QSTR_info), MP_ROM_PTR(&partition_info_obj) },
+    { MP_ROM_QSTR(MP_QSTR_readblocks), MP_ROM_PTR(&partition_readblocks_obj) },
+    { MP_ROM_QSTR(MP_QSTR_writeblocks), MP_ROM_PTR(&partition_writeblocks_obj) },
+    { MP_ROM_QSTR(MP_QSTR_ioctl), MP_ROM_PTR(&partition_ioctl_obj) },
+};
+static MP_DEFINE_CONST_DICT(partition_locals, partition_locals_table);
+static MP_DEFINE_CONST_OBJ_TYPE(partition_type, MP_QSTR_Partition, MP_TYPE_FLAG_NONE, locals_dict, &partition_locals);
+
 static const mp_rom_map_elem_t esp32_table[] = {
+    { MP_ROM_QSTR(MP_QSTR_Partition), MP_ROM_PTR(&partition_type) },
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_esp32) },
     { MP_ROM_QSTR(MP_QSTR_NVS), MP_ROM_PTR(&nvs_type) },
 };
