@@ -75,7 +75,7 @@ class Board:
         registry: Path | None = None,
         baud: int = 0,
         seed: int = 0,
-        vfs_kib: int = 1024,
+        vfs_kib: int = 1536,
         heap: str = "192wK",
         bus_powered: bool = False,
     ) -> None:

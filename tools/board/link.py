@@ -78,16 +78,18 @@ class _Transport(SerialTransport):
     """mpremote's, waiting in the read itself and saying nothing on standard output."""
 
     serial: serial.Serial
+    patience_s = 10.0  # where mpremote has no other
 
     def read_until(  # type: ignore[override]
         self,
         min_num_bytes: int,
         ending: bytes,
-        timeout: float | None = 10,
+        timeout: float | None = -1,  # mpremote's own calls: `patience_s`
         data_consumer: Callable[[bytes], object] | None = None,
         timeout_overall: float | None = None,
     ) -> bytes:
         data = bytearray()
+        timeout = self.patience_s if timeout == -1 else timeout
         deadline = None if timeout_overall is None else time.monotonic() + timeout_overall
         while not data.endswith(ending):
             wait = (
@@ -108,7 +110,7 @@ class _Transport(SerialTransport):
         """Raw paste mode alone: every MicroPython since 1.14 has it."""
         if not self.read_until(1, b">").endswith(b">"):
             raise TransportError("no prompt")
-        self.serial.timeout = 10
+        self.serial.timeout = self.patience_s
         self.serial.write(b"\x05A\x01")
         if self.serial.read(2) != b"R\x01":
             raise TransportError("no raw paste mode")
@@ -154,6 +156,7 @@ class Link:
             raise in_use(self.port, other)
         try:
             self._transport = _Transport(device, self._baud, timeout=self._timeout_s)
+            self._transport.patience_s = self._timeout_s
             self._transport.serial.write_timeout = self._timeout_s
         except (TransportError, OSError, ValueError) as error:
             self._transport = None
@@ -302,7 +305,8 @@ class Link:
         try:
             said = self.exec(_CHECKED % (packed, binascii.crc32(source)), timeout_s)
         except DeviceError as error:
-            if error.kind in ("SyntaxError", "NameError", "IndentationError") or "garbled" in str(error):
+            # What was raised outside of the code itself, whose file is "<string>", was raised by what noise has made of `_CHECKED`.
+            if 'File "<string>"' not in error.traceback and error.kind not in ("MemoryError", "KeyboardInterrupt"):
                 raise LinkError(self.port.name, "garbled on its way to the board") from None
             raise
         # What the code itself prints comes before its last line.

@@ -2,8 +2,8 @@
 
 In each cycle the release that it does not run is flashed, with one of: nothing, faults of the line at random bytes, the power cut
 at a random write to its flash, the power cut at a random byte of the line. Whatever happened, afterwards it must answer by itself
-as one of the two releases; as the one that was flashed, if the flash said so; and its journal must hold every record that it held.
-The same seed asks for the same; what comes of it depends on the moment.
+as one of the two releases; as the one that was flashed, if the flash said so; and its journal must hold every record that it
+held. The same seed asks for the same; what comes of it depends on the moment.
 """
 
 import argparse
