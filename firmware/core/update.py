@@ -21,7 +21,6 @@ from .node import _drop
 from .port import const, ticks_diff, ticks_ms
 from .wake import Wake
 
-_KEY = "update"
 _KEPT_MAX = const(128)
 _FIXED = const(39)  # of an ORDER_UPDATE's payload, before the board's name
 _WINDOW = const(32)
@@ -72,7 +71,7 @@ def order(node, number, data):
     if _going is not None:
         _going.replaced()
     node._orders.begun(number)
-    store.keep_blob(_KEY, struct.pack("<I", number) + data)
+    store.keep_blob("update", struct.pack("<I", number) + data)
     store.keep_number(switch.KEY, switch.busy(store.number(switch.KEY)))
     node._recorder.event(record.UPDATE, number, 0)
     _start(node, number, data)
@@ -83,7 +82,7 @@ def resume(node):
     """At a start: a trial, or an update that goes on."""
     store = node._board.store
     value = store.number(switch.KEY)
-    kept = bytes(store.blob(_KEY, _KEPT_MAX)) if switch.is_busy(value) else b""
+    kept = bytes(store.blob("update", _KEPT_MAX)) if switch.is_busy(value) else b""
     if len(kept) > 4 + _FIXED:
         node._orders.is_going(struct.unpack_from("<I", kept)[0])
     if switch.on_trial(value):
@@ -109,12 +108,12 @@ def _end(node, status):
     store = node._board.store
     value = store.number(switch.KEY)
     if switch.is_busy(value):
-        kept = store.blob(_KEY, _KEPT_MAX)
+        kept = store.blob("update", _KEPT_MAX)
         if len(kept) > 4:
             node._orders.finished(struct.unpack_from("<I", kept)[0], status)
     if switch.is_busy(value) or switch.has_failed(value):
         store.keep_number(switch.KEY, switch.told(value))
-    store.forget(_KEY)
+    store.forget("update")
     for name in ("update", "release"):
         _drop(name)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tools.failures import tells
+from tools.order import Data, Reason, Wait, open_data
 
 if TYPE_CHECKING:
     from bridge.releases import Bundle
@@ -109,3 +110,79 @@ def verify(file: File, trust: Trusted = KEYS / "release.pub", as_json: AsJson = 
 
 def _size(bundle: "Bundle") -> str:
     return f"{len(bundle.contents)} files, {sum(map(len, bundle.contents.values())):,} bytes"
+
+
+@app.command()
+@tells
+def send(
+    *,
+    devices: Annotated[list[str] | None, typer.Argument(metavar="[DEVICE]…", help="tag-000001, hmu-000001 …")] = None,
+    file: Annotated[Path, typer.Option("--release", metavar="FILE", help="A release, homeward-….hwr.", show_default=False)],
+    all_of_them: Annotated[
+        bool, typer.Option("--all", help="Every device of the release's board that does not run it already.")
+    ] = False,
+    data: Data = ".",
+    trust: Annotated[
+        Path | None, typer.Option("--trust", metavar="FILE", help="The trusted public keys, if not release.pub beside the store.")
+    ] = None,
+    reason: Reason = "",
+    older: Annotated[bool, typer.Option("--older", help="Also to devices that run a newer release.")] = False,
+    wait: Wait = True,
+) -> None:
+    """Have devices take a release over the air, each in its own time; a device that does not get well under it goes back.
+
+    The signature is verified here, and by the bridge again before it sends anything. Ctrl-C ends the waiting, not the update.
+
+    Example:  homeward release send tag-000001 --release dist/homeward-0.1.0-tag_t_a7670_l76k.hwr --data run/demo
+    """
+    import getpass
+
+    from bridge.errors import ConfigError
+    from bridge.releases import load_trusted, read_bundle, rollout
+    from bridge.releases.signing import PUBLIC_FILE
+    from tools.inputs import COMMAND_LINE
+    from tools.release.watch import watch
+
+    if bool(devices) == all_of_them:
+        raise ConfigError(COMMAND_LINE, "DEVICE", devices, "the names of devices, or --all")
+    if trust is None:
+        trust = (Path(data) if Path(data).is_dir() else Path(data).parent) / PUBLIC_FILE
+    bundle = read_bundle(file, load_trusted(trust))
+    engine = open_data(data)
+    names = list(devices or ())
+    if all_of_them:
+        with engine.connect() as connection:
+            names = rollout.devices_for(connection, bundle)
+        if not names:
+            raise ConfigError(COMMAND_LINE, "--all", bundle.manifest.board, "a device of that board that does not run it already")
+    ids = rollout.ask(engine, names, bundle, by_whom=getpass.getuser(), reason=reason, allow_older=older)
+    engine.dispose()
+    typer.echo(f"{bundle.manifest.name} build {bundle.manifest.build} for " + ", ".join(names))
+    if wait and not watch(data, ids):
+        raise typer.Exit(1)
+
+
+@app.command()
+@tells
+def status(
+    data: Data = ".",
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """The updates asked last: how far each device is, what became of it, and what runs on it now.
+
+    Example:  homeward release status --data run/demo
+    """
+    from bridge.releases import rollout
+    from tools.release.watch import row_of, table_of
+
+    engine = open_data(data, read_only=True)
+    with engine.connect() as connection:
+        rows = [row_of(row) for row in rollout.progress(connection, None, limit)]
+    engine.dispose()
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    from rich.console import Console
+
+    Console().print(table_of(rows) if rows else "no updates", highlight=False)
