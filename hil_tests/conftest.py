@@ -38,6 +38,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Timeline(Path(str(file)), str(config.getoption("--rig")), _LOG), "hil-timeline")
 
 
+def wanted_by(node: pytest.Item) -> tuple[str, ...]:
+    return tuple(name for mark in node.iter_markers("needs") for name in mark.args)
+
+
 @pytest.fixture
 def rig_spec(request: pytest.FixtureRequest) -> RigSpec:
     return request.config.stash[_spec_key]
@@ -45,7 +49,7 @@ def rig_spec(request: pytest.FixtureRequest) -> RigSpec:
 
 @pytest.fixture(autouse=True)
 def _needs(request: pytest.FixtureRequest, rig_spec: RigSpec) -> None:
-    wanted = tuple(name for mark in request.node.iter_markers("needs") for name in mark.args)
+    wanted = wanted_by(request.node)
     unknown = set(wanted) - set(CAPABILITIES)
     if unknown:
         pytest.fail(f"no such capability: {', '.join(sorted(unknown))}; there are {', '.join(CAPABILITIES)}")
@@ -65,8 +69,8 @@ def steps(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Steps]:
 
 
 @pytest.fixture
-def rig(_needs: None, rig_spec: RigSpec, steps: Steps, tmp_path: Path) -> Iterator[Rig]:
+def rig(request: pytest.FixtureRequest, _needs: None, rig_spec: RigSpec, steps: Steps, tmp_path: Path) -> Iterator[Rig]:
     """The rig, opened: its device has just been switched on."""
-    with rig_spec.open(tmp_path, steps) as opened:
+    with rig_spec.open(tmp_path, steps, frozenset(wanted_by(request.node))) as opened:
         steps.note("switched on", rig=rig_spec.name)
         yield opened

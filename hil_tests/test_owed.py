@@ -36,7 +36,7 @@ class Owed(RuleBasedStateMachine):
     def switched_on(self) -> None:
         self._temporary = TemporaryDirectory(dir=self.folder)
         self._steps = Steps(Path(self._temporary.name) / "hil")
-        self._opening = self.spec.open(Path(self._temporary.name), self._steps)
+        self._opening = self.spec.open(Path(self._temporary.name), self._steps, frozenset(NEEDS))
         self.rig = self._opening.__enter__()
         self.rig.radio.attenuate(FAR_DB)
         self.rig.gnss.inject(*HERE_E7)

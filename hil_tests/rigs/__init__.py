@@ -20,11 +20,12 @@ class RigError(Exception):
 
 @dataclass(frozen=True)
 class RigSpec:
-    """`has` names its capabilities; `why_not` says why some are missing. `open(folder, steps)` gives the rig, switched on."""
+    """`has` names its capabilities; `why_not` says why some are missing. `open(folder, steps, wanted)` gives the rig,
+    switched on; it need have no more than what is wanted."""
 
     name: str
     has: frozenset[str]
-    open: Callable[[Path, Steps], AbstractContextManager[Rig]]
+    open: Callable[[Path, Steps, frozenset[str]], AbstractContextManager[Rig]]
     why_not: Mapping[str, str] = field(default_factory=dict)
 
     def lacking(self, wanted: tuple[str, ...]) -> str:
@@ -33,7 +34,7 @@ class RigSpec:
         return ", ".join(f"{name} ({self.why_not[name]})" if name in self.why_not else name for name in missing)
 
 
-def _emulated(folder: Path, steps: Steps) -> AbstractContextManager[Rig]:
+def _emulated(folder: Path, steps: Steps, wanted: frozenset[str]) -> AbstractContextManager[Rig]:
     raise RigError("--rig: emulated has no device of this suite; its own tests are in hil_tests/emulated")
 
 

@@ -27,6 +27,7 @@ from hil_tests.rigs.reading import last_seq, records
 from hil_tests.rigs.rig import Rig
 from hil_tests.rigs.sky import BenchSky
 from hil_tests.steps import Steps
+from tools.release.build import architecture
 
 _SLICE_S = 0.1
 _LAG_MS = 100  # from a second to the first character of its epoch, as the L76K's (unmeasured)
@@ -48,7 +49,7 @@ def spec_of(path: Path) -> RigSpec:
     tables = {name for name in (*_SWITCHED, "gnss", "radio", "battery", "power", "zone", "store") if getattr(file, name)}
     has = {"clock", *tables}
     if file.device.serial or file.device.port:
-        has.add("console")
+        has.add("board" if file.device.expendable else "console")
     if file.gnss is not None and file.gnss.awake is not None:
         has.add("wake")
     why_not = {}
@@ -58,7 +59,7 @@ def spec_of(path: Path) -> RigSpec:
         if isinstance(driver, Hands) and not has_terminal(driver.settings.terminal):
             has.discard(name)
             why_not[name] = f"it is done by hand, and there is no terminal at {driver.settings.terminal}"
-    return RigSpec(str(path), frozenset(has), lambda folder, steps: BenchRig(bench, frozenset(has), steps), why_not)
+    return RigSpec(str(path), frozenset(has), lambda folder, steps, wanted: BenchRig(bench, frozenset(has), steps), why_not)
 
 
 class BenchRig:
@@ -102,6 +103,8 @@ class BenchRig:
             clock.each_second.append(gnss.speak)
             if file.gnss.awake is not None:
                 parts["wake"] = gnss
+        if "board" in self._has:
+            parts["board"] = _Board(file, lambda: parts["power"].cut() if "power" in parts else None)
         if "console" in self._has:
             parts["console"] = self._console(stack)
         if "power" in self._has and file.power is not None:
@@ -293,6 +296,20 @@ class _Zone:
         assert file.zone is not None
         self.lat_e7, self.lon_e7 = round(file.zone.lat * 1e7), round(file.zone.lon * 1e7)
         self.radius_m = file.zone.radius_m
+
+
+class _Board:
+    """The device itself, at its cable: nothing else of the rig opens its port."""
+
+    def __init__(self, file: BenchFile, cut: Callable[[], object]) -> None:
+        self.serial = file.device.serial or file.device.port or ""
+        self.environment: dict[str, str] = {}
+        self.kind = file.device.board
+        self.architecture = architecture(file.device.board)
+        self._cut = cut
+
+    def cut_power(self) -> None:
+        self._cut()
 
 
 class _Console:

@@ -29,14 +29,20 @@ class Table(BaseModel):
 
 
 class Device(Table):
-    """The tag under test, by the name it was provisioned with, and its home unit's. `serial` (its USB serial number) or `port`
-    (a device or a URL of pyserial) is where its debug console is, for a bench that wants to ask it."""
+    """The tag under test, by the name it was provisioned with, and its home unit's.
+
+    `serial` (its USB serial number) or `port` (a device or a URL of pyserial) is where its debug console is, for a bench that
+    wants to ask it. An `expendable` one is flashed and provisioned by tests, as a `board` (a folder of firmware/boards): its records and
+    keys are lost, and its console is not asked.
+    """
 
     name: TagName
     home_unit: HomeUnitName | None = None
     serial: Annotated[str, Field(min_length=1)] | None = None
     port: Annotated[str, Field(min_length=1)] | None = None
     baud: Annotated[int, Field(ge=300, le=4_000_000)] = 115200
+    board: Annotated[str, Field(min_length=1)] = "tag_t_a7670_l76k"
+    expendable: bool = False
 
     @model_validator(mode="after")
     def _not_both(self) -> "Device":

@@ -130,6 +130,37 @@ class Console(Protocol):
         ...
 
 
+class Board(Protocol):
+    """A board at the end of a cable that tests may flash and provision: what is on it is lost. `serial` finds it; `environment`
+    is what programs that look for it need; `architecture` is what its native code is compiled for, `kind` its folder in
+    firmware/boards. Programs talk to it, not tests."""
+
+    serial: str
+    environment: dict[str, str]
+    architecture: str
+    kind: str
+
+    def cut_power(self) -> None:
+        """Off at once, and on again."""
+        ...
+
+
+class Releases(Protocol):
+    """Releases over the air to the tag, which was flashed with one as the rig was opened."""
+
+    def send(self, change: str) -> int:
+        """Ask for another release, "good" or "broken" (it raises as it starts); a number for `state`."""
+        ...
+
+    def state(self, order: int) -> str:
+        """ "queued", "sent", "done", "refused", or "rolled back"."""
+        ...
+
+    def runs(self) -> str:
+        """The number of the release that the tag runs."""
+        ...
+
+
 CAPABILITIES: dict[str, str] = {
     "clock": "the device's time passes",
     "store": "what has come out of the bridge",
@@ -146,6 +177,8 @@ CAPABILITIES: dict[str, str] = {
     "flash": "the records in the tag's flash",
     "zone": "a zone that the tag was configured with",
     "console": "the tag's debug console",
+    "board": "a board that may be flashed and provisioned",
+    "releases": "releases over the air",
     "virtual": "a day in seconds",
 }
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 
 from hil_tests.rigs.capabilities import (
     Battery,
+    Board,
     Case,
     Charger,
     Clock,
@@ -14,6 +15,7 @@ from hil_tests.rigs.capabilities import (
     Network,
     Power,
     Radio,
+    Releases,
     Store,
     Strap,
     Wake,
@@ -41,6 +43,8 @@ class Rig:
     flash: Flash = None  # type: ignore[assignment]
     zone: Zone = None  # type: ignore[assignment]
     console: Console = None  # type: ignore[assignment]
+    board: Board = None  # type: ignore[assignment]
+    releases: Releases = None  # type: ignore[assignment]
 
     def has(self) -> set[str]:
         found = {field.name for field in fields(self) if field.name != "name" and getattr(self, field.name) is not None}

@@ -11,6 +11,8 @@ from firmware.core.blockdev import FileDevice
 from firmware.core.ident import parse_device_name
 from firmware.core.journal import read_all
 from firmware.core.record import Record, seq_of
+from hil_tests.rigs.flashed import FlashedTag
+from hil_tests.rigs.ptyboard import PtyBoard
 from hil_tests.rigs.reading import records
 from hil_tests.rigs.rig import Rig
 from hil_tests.rigs.sky import BenchSky
@@ -63,20 +65,27 @@ class _Chip(ReceiverChip):
 
 
 class SimRig:
-    """A context manager that gives a `Rig`. The device under test is tag-000001, fresh from its bench."""
+    """A context manager that gives a `Rig`. The device under test is tag-000001, fresh from its bench; when a `board` alone is
+    wanted, one on a pseudo-terminal with nothing on it."""
 
-    def __init__(self, folder: Path, steps: Steps) -> None:
-        self._folder, self._steps = folder / "rig", steps
+    def __init__(self, folder: Path, steps: Steps, wanted: frozenset[str]) -> None:
+        self._folder, self._steps, self._wanted = folder / "rig", steps, wanted
 
     def __enter__(self) -> Rig:
+        if self._wanted == {"board"}:
+            self._stack = ExitStack()
+            return Rig("sim", board=self._stack.enter_context(PtyBoard(self._folder, self._steps)))
         with ExitStack() as stack:
-            self._hands = hands = _Hands(self._folder, self._steps)
+            releases = FlashedTag(self._folder) if "releases" in self._wanted else None
+            self._hands = hands = _Hands(self._folder, self._steps, releases)
             stack.enter_context(hands.run)
             hands.started()
             self._stack = stack.pop_all()
         self._steps.now_ms = lambda: hands.now_ms
+        if releases is not None:
+            releases.run = hands.run
         parts = {name: _PARTS[name](hands) for name in _PARTS}
-        return Rig("sim", zone=hands.zone, **parts)
+        return Rig("sim", zone=hands.zone, releases=releases, **parts)  # type: ignore[arg-type]
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
@@ -93,7 +102,7 @@ class _Hands:
     circuit: _Circuit
     chip: _Chip
 
-    def __init__(self, folder: Path, steps: Steps) -> None:
+    def __init__(self, folder: Path, steps: Steps, releases: FlashedTag | None) -> None:
         def circuit(device: Device, world: World) -> TagCircuit:
             self.chip = _Chip(device, world.start_utc_ms)
             self.circuit = _Circuit(device, world, self.chip)
@@ -101,7 +110,8 @@ class _Hands:
 
         scenario = load(Path(__file__).with_name("bench.yaml"))
         options = Options(until_ms=scenario.until_ms, shows_town=False)
-        self.run = Run(scenario, RunFolder(folder), options, make_tag=circuit)
+        run_folder = RunFolder(folder) if releases is None else releases.run_folder(folder)
+        self.run = Run(scenario, run_folder, options, make_tag=circuit)
         self.run.world = self.world = _World(scenario)
         self.steps = steps
         self.now_ms = 0
@@ -251,4 +261,4 @@ _PARTS: dict[str, Any] = {
     "clock": _Clock, "store": _Store, "gnss": _Gnss, "wake": _Wake, "radio": _Radio, "strap": _Strap, "case": _Case,
     "mains": _Mains, "charger": _Charger, "network": _Network, "battery": _Battery, "power": _Power, "flash": _Flash,
 }  # fmt: skip
-HAS = frozenset(_PARTS) | {"zone", "virtual"}
+HAS = frozenset(_PARTS) | {"zone", "virtual", "board", "releases"}
