@@ -305,7 +305,7 @@ class Link:
         try:
             said = self.exec(_CHECKED % (packed, binascii.crc32(source)), timeout_s)
         except DeviceError as error:
-            # What was raised outside of the code itself, whose file is "<string>", was raised by what noise has made of `_CHECKED`.
+            # Outside of the code itself, whose file is "<string>": raised by what noise has made of `_CHECKED`.
             if 'File "<string>"' not in error.traceback and error.kind not in ("MemoryError", "KeyboardInterrupt"):
                 raise LinkError(self.port.name, "garbled on its way to the board") from None
             raise

@@ -27,7 +27,7 @@ from sim.engine.folder import RunFolder
 from sim.engine.image import compile_firmware, firmware_sources, host_architecture
 from tools.board import BoardError, Link, Port
 from tools.board.errors import LinkError
-from tools.flash.session import Asked, Outcome, Session
+from tools.flash.session import Asked, Outcome, Session, look
 from tools.flash.wanted import Release, Wanted
 from tools.release.build import compile_release
 
@@ -35,8 +35,9 @@ KINDS = ("nothing", "line", "line", "write", "write", "power")
 BOARD = "tag_t_a7670_l76k"
 NAME = "tag-000001"
 _BUILDS = ("0000000000aa", "0000000000bb")
-_LINE_BYTES = 60_000  # of a flash that sends one file, and copies the others on the board
-_WRITES = 6_000
+# What a flash takes, by whether the other folder still holds most of it: bytes on the line, and writes to flash.
+_LINE_BYTES = {True: 50_000, False: 90_000}
+_WRITES = {True: 90, False: 1_350}
 _GUARD_S = 3  # a board that was left in the REPL starts its application again; on a bench it is GUARD_S
 _BACK_S = 30.0
 
@@ -94,8 +95,9 @@ class Soak:
     def __enter__(self) -> "Soak":
         self._chance = random.Random(self.seed)
         self._why = ""
-        manifest, contents = compile_release(BOARD, 1, host_architecture())
-        self._releases = [stamped(manifest, contents, build) for build in _BUILDS]
+        # One with native code and one without: a few modules, a quarter of the bytes, differ.
+        releases = [compile_release(BOARD, 1, arch) for arch in (host_architecture(), "")]
+        self._releases = [stamped(*release, build) for release, build in zip(releases, _BUILDS, strict=True)]
         folder = RunFolder(self.folder / "run").provision(NAME, "hmu-000001", ["hmu-000001"], 0, 9, {})
         self.board = Board(folder, "SOAK-1", registry=self.folder / "registry", seed=self.seed, bus_powered=True)
         self.board.__enter__()
@@ -112,17 +114,17 @@ class Soak:
         kind = kind or chance.choice(KINDS)
         before = self._build()
         wanted = 1 - _BUILDS.index(before)
+        holds = chance.random() < 0.6 or self._clear(before)
         held = records(board.folder)
         at = 0
         if kind == "line":
             kinds = ("garbage", "lost", "flip", "stall", "unplug", "reset")
-            board.set_faults(random_faults(chance.randrange(1 << 30), _LINE_BYTES, chance.randint(1, 3), kinds))
+            board.set_faults(random_faults(chance.randrange(1 << 30), _LINE_BYTES[holds], chance.randint(1, 3), kinds))
         elif kind == "power":
-            at = chance.randrange(_LINE_BYTES)
+            at = chance.randrange(_LINE_BYTES[holds])
             board.set_faults([Fault(at, "power", for_s=0.3)])
         elif kind == "write":
-            # Most of them lie in the writing of files; the first and the last few are the ones that change what runs.
-            at = chance.choice((chance.randint(1, 40), chance.randrange(1, _WRITES)))
+            at = chance.randint(1, _WRITES[holds])
             board.cut_power_at_write(at, chance.randrange(1001))
         outcome = self._flash(wanted)
         board.set_faults([])
@@ -142,6 +144,17 @@ class Soak:
         assert after in (before, wanted), f"{where}: {after!r} runs"
         if outcome is not None and outcome.is_good:
             assert after == wanted, f"{where}: said to be flashed, but {after!r} runs"
+
+    def _clear(self, build: str) -> bool:
+        # The folder that does not run, so that all of it has to be written again. False.
+        with Link(self._port()) as link:
+            link.enter()
+            found = look(link, _GUARD_S)
+            idle = switch.NAMES[1 - (found.release & 1)]
+            link.run(f"for p in _walk('/{idle}','',{{}},False):\n _rm('/{idle}/'+p)")
+            link.reset()
+        assert self._build() == build
+        return False
 
     def _flash(self, wanted: int) -> Outcome | None:
         asked = Asked(wait_s=20.0, back_within_s=1.0, guard_s=_GUARD_S)
