@@ -65,7 +65,7 @@ def dock(
     from bridge.dock import Dock
     from bridge.errors import ConfigError
     from tools.board.locks import BoardLock
-    from tools.board.ports import Port
+    from tools.board.ports import find_port
     from tools.stopping import Stop
 
     if broker is None and store is None:
@@ -74,7 +74,7 @@ def dock(
     way = _way(broker, store)
     console = Console()
     picture = Picture(console)
-    docks = Dock(way, picture, baud=baud, fast_baud=fast, guard=lambda url: BoardLock(Port(url)))
+    docks = Dock(way, picture, baud=baud, fast_baud=fast, guard=lambda url: BoardLock(find_port(url)))
     served = threading.Thread(target=docks.run, name="dock", daemon=True)
     with Stop() as stop, picture:
         served.start()
@@ -175,6 +175,7 @@ class _Docked:
     total: int
     since_s: float
     empty: int = 0  # how often in a row there was nothing
+    empty_s: float = 0.0  # and since when
     bar: int = 0
 
 
@@ -238,8 +239,6 @@ class Picture:
         self._line(f"{device} on {url}: docked, {_records(backlog)} to hand over")
 
     def backlog(self, url: str, device: str, backlog: "Backlog") -> None:
-        from bridge.carriers.cable import PING_S
-
         with self._lock:
             docked = self._docked.get(url)
             if docked is None:
@@ -247,19 +246,23 @@ class Picture:
             docked.backlog = backlog
             docked.total = backlog.next - docked.first
             docked.empty = docked.empty + 1 if backlog.is_empty else 0
+            if docked.empty == 1:
+                docked.empty_s = time.monotonic()
             self._bars.update(docked.bar, total=docked.total or None, completed=backlog.first - docked.first)  # type: ignore[arg-type]
             if docked.empty != _EMPTY_TIMES:
                 return
             self._finished[url] = device
-            took_s = max(time.monotonic() - docked.since_s - _EMPTY_TIMES * PING_S, 0)
+            took_s = docked.empty_s - docked.since_s
         self._line(f"{device} on {url}: all is stored, {docked.total:,} records in {took_s:.1f} s")
 
     def left(self, url: str, device: str, reason: str) -> None:
+        from bridge.carriers.cable import STOPPED
+
         with self._lock:
             docked = self._docked.pop(url, None)
             if docked is not None:
                 self._bars.remove_task(docked.bar)  # type: ignore[arg-type]
-        if docked is not None and reason:
+        if docked is not None and reason != STOPPED:
             left = "" if docked.backlog.is_empty else f", with {_records(docked.backlog)} still on it"
             self._line(f"{device} on {url}: left{left}: {reason}")
 

@@ -4,7 +4,7 @@
 opened again for as long as it takes. What holds:
 
 - Until a device has answered, nothing but a zero a second goes out: it makes a device with our firmware say who it is, and is
-  no key to a REPL or a console.
+  no key to a REPL or a console. What goes out afterwards has no control character in it but zeros.
 - A message goes to `on_message` as it was sealed, as often as it comes whole. What is on its way down goes one at a time, until
   the device says that it has come: a board's port holds few bytes.
 - A session begins only while the `dock` can pass on what it takes, and ends with a BYE when it cannot any more: the device then
@@ -14,7 +14,7 @@ opened again for as long as it takes. What holds:
 
 import errno
 import queue
-import random
+import secrets
 import threading
 import time
 from collections import deque
@@ -36,6 +36,7 @@ except ImportError:  # no POSIX: its ports raise OSError alone
 BAUD = 115_200
 FAST_BAUD = 921_600
 FRAME_MAX = 4096  # bytes between two zeros; the largest message of ours has 2,101
+STOPPED = "the dock is stopped"
 _CALL_S = 1.0
 _START_S = 0.5
 PING_S = 0.5
@@ -46,6 +47,9 @@ _SPEED_S = 2.0  # to be heard at the new speed
 _LOOK_S = 0.02
 _REOPEN_S = 1.0
 _WRITE_S = 5.0
+_HARMLESS = [
+    bytes([cobs.ESCAPE, byte ^ cobs.TURN]) if 0 < byte < 32 or byte == cobs.ESCAPE else bytes([byte]) for byte in range(256)
+]
 _GONE = (serial.SerialException, OSError, _termios_error)
 
 
@@ -230,12 +234,9 @@ class Session:
             self.end("")
         elif now_s - self._at_s >= _START_S:
             self._at_s = now_s
-            while not self._session or b"\x03" in self._frame(cobs.START, 0, self._start_payload(), 0):
-                self._session = random.SystemRandom().getrandbits(32)
-            self._out += self._frame(cobs.START, 0, self._start_payload(), 0)
-
-    def _start_payload(self) -> bytes:
-        return self._session.to_bytes(4, "little") + str(self._fast_baud).encode()
+            self._session = self._session or secrets.randbelow(0xFFFFFFFF) + 1
+            payload = self._session.to_bytes(4, "little") + str(self._fast_baud).encode()
+            self._out += self._frame(cobs.START, 0, payload, 0)
 
     def _keep_up(self, now_s: float) -> None:
         if self._speed_until_s and now_s > self._speed_until_s:
@@ -279,7 +280,8 @@ class Session:
         buf = bytearray(cobs.room(len(payload)))
         at = cobs.GAP + cobs.HEAD
         buf[at : at + len(payload)] = payload
-        return bytes(buf[: cobs.seal(buf, memoryview(buf), kind, number, len(payload), session)])
+        code = bytes(buf[: cobs.seal(buf, memoryview(buf), kind, number, len(payload), session)])
+        return b"".join(_HARMLESS[byte] for byte in code)
 
 
 class PortEvents(Protocol):
@@ -315,7 +317,7 @@ class CablePort(threading.Thread):
         self._baud = baud
         self._fast_baud = fast_baud
         self._guard = guard
-        self._reason = "the dock is stopped"
+        self._reason = STOPPED
         self._stopped = threading.Event()
         self._down: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._told = ""
@@ -324,7 +326,7 @@ class CablePort(threading.Thread):
         """A sealed message for the device that is docked here; dropped when it has gone. From any thread."""
         self._down.put(payload)
 
-    def stop(self, reason: str = "the dock is stopped") -> None:
+    def stop(self, reason: str = STOPPED) -> None:
         self._reason = reason
         self._stopped.set()
 

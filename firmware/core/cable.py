@@ -10,7 +10,7 @@ What it guarantees:
     One that is lost twice halves what is put into a message from then on: a bad or slow line takes shorter ones.
   - At most `_WINDOW` messages are without an acknowledgement, and no more of the journal's than the uplink's own window.
   - While a session lasts the sources of messages are the cable's alone: MQTT stays connected, and takes nothing.
-  - From START on Ctrl-C is a byte like any other; it interrupts again when the session is over, `_SILENCE_MS` later if need be.
+  - The host never says Ctrl-C; one that a bad line makes up does not interrupt while a session lasts.
 
 Port: what is read one byte at a time and only when a poll says that there is one (a board's stdin waits for all that it is asked
 for), and written in pieces, so that the application goes on in between. MicroPython only.
@@ -64,6 +64,7 @@ class Cable:
         self._rx = bytearray(cobs.DOWN_MAX + 2)
         self._rx_view = memoryview(self._rx)
         self._rx_n = 0
+        self._turn_byte = 0  # what the next byte is XORed with
         self._byte = bytearray(1)
         self._poll = poll()
         self._poll.register(port_in, POLLIN)
@@ -152,12 +153,16 @@ class Cable:
 
     def _feed(self, byte):
         n = self._rx_n
+        if byte == cobs.ESCAPE:
+            self._turn_byte = cobs.TURN
+            return
         if byte:
             if n < len(self._rx):
-                self._rx[n] = byte
+                self._rx[n] = byte ^ self._turn_byte
+            self._turn_byte = 0
             self._rx_n = n + 1  # what is too long is none
             return
-        self._rx_n = 0
+        self._rx_n = self._turn_byte = 0
         if not n:
             # A host that was in a session speaks more often: this is another one, or the same after the cable was pulled.
             if not self._session or ticks_diff(ticks_ms(), self._heard_at) >= _CALL_MS:

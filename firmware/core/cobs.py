@@ -6,6 +6,9 @@ on the same line, and half a frame of a cable that was pulled, ends at the next 
 
     u8 kind   u16 number   payload   u32 CRC-32 of all that, begun with the session's number
 
+On the way down the code is made harmless besides: a byte below 32, and ESCAPE, goes as ESCAPE and the byte with bit 6 turned.
+So whatever listens there, a device that has just started anew or a REPL, never hears a Ctrl-C, a Ctrl-D or the end of a line.
+
 The session's number is what the host drew for START, so that nothing of another session, late out of some buffer, is taken for
 one of this; HERE and START themselves have 0. Little-endian. What a kind carries:
 
@@ -17,8 +20,7 @@ one of this; HERE and START themselves have 0. Little-endian. What a kind carrie
     STATE     n   u32 first record without a receipt, u32 next record, u32 relayed messages that wait; answers PING n
 
     down, to the device
-    START     0   u32 session, the speed that is offered in digits, 0: none. The number is drawn until there is no byte 3 in the
-                  frame, which a REPL's port takes for Ctrl-C
+    START     0   u32 session, not 0; the speed that is offered in digits, 0: none
     DOWN      n   a sealed message (`message`: DOWN or RELAY_DOWN), unchanged
     PING      n
     BYE       0
@@ -57,6 +59,8 @@ ACK = const(9)
 HEAD = const(3)
 CRC = const(4)
 DOWN_MAX = const(300)  # bytes of a frame on its way down: a DOWN message of 255 bytes relayed, and what is around it
+ESCAPE = const(0x7E)
+TURN = const(0x40)
 GAP = const(16)  # where a body stands that is encoded in place: 1 byte in 254 of it, and three, must fit before it
 
 

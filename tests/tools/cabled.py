@@ -1,0 +1,97 @@
+"""A tag on a cable as a user finds it: a board on a pseudo-terminal that runs the firmware, with days of fixes in its journal,
+and a scheme in whose store it is worn."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import serial
+from sqlalchemy import create_engine, text
+
+from bridge.cases.scheme import apply_scheme, load_scheme
+from bridge.store import open_store
+from firmware.core import record
+from firmware.core.blockdev import FileDevice
+from firmware.core.journal import Journal
+from sim.board.board import Board
+from sim.engine.folder import RunFolder
+from tests.firmware.core.interpreter import ROOT, micropython
+
+TAG = "tag-000001"
+TAG_ID = 0x01000001
+_BLOCKS = 128  # of 4 KiB: the journal's partition
+_DAYS = 11
+_START = (
+    f"import sys, vfs\nvfs.mount(vfs.VfsPosix({str(ROOT)!r}), '/host')\nsys.path.insert(0, '/host')\n"
+    "from firmware.start import run\nrun('firmware.tag')\n"
+)
+
+
+def scheme_of(run: RunFolder) -> None:
+    """The tag is worn, since eleven days; nothing of that is on it yet."""
+    since = (datetime.now(UTC) - timedelta(days=_DAYS)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    wearer = {"id": "w1", "name": "W", "tag": TAG, "from": since}
+    run.write_scheme({"timezone": "Europe/London", "wearers": [wearer], "policy": {"rest_interval_s": 1800}})
+    apply_scheme(open_store(str(run.store)), load_scheme(run.path / "scheme.yaml"))
+
+
+def journal_of(folder: Path, records: int) -> None:
+    """A fix each minute until a minute ago, which nobody has."""
+    device = FileDevice(str(folder / "journal.flash"), _BLOCKS)
+    journal = Journal(device)
+    assert journal.mount()
+    raw = bytearray(record.SIZE)
+    began = int(time.time()) - 60 * records
+    for minute in range(records):
+        where = (507_154_000 + 50 * minute, -24_367_000)
+        record.pack_fix(raw, journal.next_seq, began + 60 * minute, record.MODE_GPS, 0, *where, 120, 50, 90, 9, 8, 80)
+        assert journal.append(raw)
+    device.close()
+
+
+def pending(folder: Path) -> int:
+    """How many records its journal holds that nobody has receipted, as its flash says."""
+    device = FileDevice(str(folder / "journal.flash"), _BLOCKS)
+    journal = Journal(device)
+    assert journal.mount()
+    count = journal.pending
+    device.close()
+    return count
+
+
+@contextmanager
+def tag_on_a_cable(run: RunFolder, records: int, *, runs: bool = True, **how) -> Iterator[Board]:
+    """Powered and plugged in; `how` is for the board. Without `runs` there is no application on it, and the REPL answers."""
+    micropython()  # skips where there is none
+    folder = run.provision(TAG, None, [], 0, 1, {"watchdog_s": 30})
+    journal_of(folder, records)
+    with Board(folder, **how) as board:
+        if runs:
+            with serial.Serial(board.port, timeout=10, exclusive=True) as port:
+                port.write(b"\r\n")
+                assert port.read_until(b">>> ").endswith(b">>> ")
+                port.write(f"f = open('/main.py', 'w'); n = f.write({_START!r}); f.close(); print('wri' + 'tten')\r\n".encode())
+                assert port.read_until(b"written").endswith(b"written")
+            board.press_reset()
+        yield board
+
+
+def stored(run: RunFolder) -> list[int]:
+    """The numbers of the fixes that the store has of this tag."""
+    engine = create_engine(f"sqlite:///{run.store}")
+    with engine.connect() as connection:
+        found = connection.execute(text("select seq from record where device_id = :id and kind = 1"), {"id": TAG_ID})
+        numbers = sorted(found.scalars())
+    engine.dispose()
+    return numbers
+
+
+def orders(run: RunFolder) -> dict[int, str]:
+    """kind → state of what the bridge has asked of the tag."""
+    engine = create_engine(f"sqlite:///{run.store}")
+    with engine.connect() as connection:
+        rows = connection.execute(text("select kind, state from orders where device_id = :id order by id"), {"id": TAG_ID}).all()
+    engine.dispose()
+    return {row.kind: row.state for row in rows}
