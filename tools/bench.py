@@ -17,6 +17,7 @@ By itself:
     mpy.bytes.* every module that a board is flashed with, compiled by mpy-cross for Xtensa
     mcu.*       `tools.bench_mcu`: instructions and bytes on an emulated Cortex-M3, where its programs are installed
     bridge.*    `bridge.bench`, on one core
+    flash.*     `tools.bench_flash`
 
 Nothing is asserted. Numbers of a shared machine vary by a third; bytes do not.
 """
@@ -154,6 +155,7 @@ def run_bench(json_path: Path | None = None, quick: bool = False, long: bool = F
         ("sim", sim_rows),
         ("fleet", partial(fleet_rows, long=long)),
         ("bridge", bridge_rows),
+        ("flash", flash_rows),
     ]
     for name, part in parts:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
@@ -361,6 +363,15 @@ def fleet_rows(quick: bool, long: bool = False) -> Iterator[Row]:
     from tools import bench_sim
 
     for found in bench_sim.rows(quick, long):
+        row = _row(found.name, found.value, found.unit)
+        row["assumes"] = [found.note]
+        yield row
+
+
+def flash_rows(quick: bool) -> Iterator[Row]:
+    from tools import bench_flash
+
+    for found in bench_flash.rows(quick):
         row = _row(found.name, found.value, found.unit)
         row["assumes"] = [found.note]
         yield row

@@ -203,7 +203,9 @@ class Link:
                 return
             except BoardError as error:
                 if time.monotonic() >= deadline:
-                    raise VanishedError(self.port.name, f"has not come back within {within_s:.0f} s ({error})") from None
+                    raise VanishedError(
+                        self.port.name, f"the port has vanished, and not come back within {within_s:.0f} s"
+                    ) from error
             time.sleep(0.05)
 
     def _do(self, function: Callable[["_Transport"], Any]) -> Any:

@@ -162,7 +162,7 @@ class TestOneLineAndExitCode2:
         from sim.board.line import Fault
 
         board.set_faults([Fault(6_000, "unplug", for_s=60)])
-        with pytest.raises(BoardError, match="has not come back within 1 s") as told:
+        with pytest.raises(BoardError, match="and not come back within 1 s") as told:
             flash(board, releases.new, back_within_s=1.0)
         assert "\n" not in str(told.value)
         board.plug()
