@@ -56,11 +56,16 @@ def pretend_firmware(board: Board, name: str) -> None:
 
 
 class Ethernet:
-    """The socket in the wall that a board's Ethernet is plugged into: what it says to an address of this machine goes there."""
+    """The socket in the wall that a board's Ethernet is plugged into: what it says to an address of this machine goes there.
+
+    Once something was said under TLS, what comes is handed over sealed, and a second time as the board has opened it
+    (`sim/silicon/_tls.py`).
+    """
 
     def __init__(self, board: Board) -> None:
         self._board = board
         self._sockets: dict[int, socket.socket] = {}
+        self._sealed: set[int] = set()
         self._closing = False
         board.on_output = self._heard
 
@@ -87,10 +92,15 @@ class Ethernet:
             except OSError as error:
                 self._hear(sub, bytes([ch.SOCK_ERROR, (error.errno or 111) & 0xFF]))
                 return
+            self._sealed.discard(sub)
             threading.Thread(target=self._listen, args=(sub, real), daemon=True).start()
             self._hear(sub, bytes([ch.SOCK_OPENED]))
         elif what == ch.SOCK_DATA and sub in self._sockets:
             self._sockets[sub].sendall(data)
+        elif what == ch.SOCK_SENT:
+            self._sealed.add(sub)
+        elif what == ch.SOCK_HEARD and data:
+            self._hear(sub, bytes([ch.SOCK_DATA]) + data)
         elif what == ch.SOCK_CLOSED and sub in self._sockets:
             self._sockets.pop(sub).close()
 
@@ -100,7 +110,8 @@ class Ethernet:
                 if not select.select([real], [], [], 0.2)[0]:
                     continue
                 data = real.recv(CHUNK)
-                self._hear(sub, bytes([ch.SOCK_DATA]) + data if data else bytes([ch.SOCK_CLOSED]))
+                what = ch.SOCK_SEALED if sub in self._sealed else ch.SOCK_DATA
+                self._hear(sub, bytes([what]) + data if data else bytes([ch.SOCK_CLOSED]))
                 if not data:
                     return
         except (OSError, ValueError):
