@@ -116,7 +116,7 @@ class Taking:
         self._buf = memoryview(bytearray(512))
         self._states = bytearray(0)
         self._sizes = array("I")
-        self._entries = iter(())
+        self._entries = None
         self._i = -1
         self._tries = 0
         self._file = self._hash = None
@@ -208,7 +208,9 @@ class Taking:
 
     def close(self):
         """Nothing more is taken by this one."""
-        self._entries = iter(())
+        if self._entries is not None:
+            self._entries.close()
+            self._entries = None
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -277,7 +279,7 @@ class Taking:
     def _next(self):
         # To the next file that is to be fetched. `at` is the end of the one before.
         at = self.at
-        for path, size, digest in self._entries:
+        for path, size, digest in self._entries:  # type: ignore
             self._i += 1
             if self._states[self._i] == _FETCH:
                 self._open("/" + path, size, digest, at)
