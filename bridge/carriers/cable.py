@@ -5,8 +5,8 @@ opened again for as long as it takes. What holds:
 
 - Until a device has answered, nothing but a zero a second goes out: it makes a device with our firmware say who it is, and is
   no key to a REPL or a console. What goes out afterwards has no control character in it but zeros.
-- A message goes to `on_message` as it was sealed, as often as it comes whole. What is on its way down goes one at a time, until
-  the device says that it has come: a board's port holds few bytes.
+- A message goes to `on_message` as it was sealed, as often as it comes whole. What goes down goes in order, a few frames at
+  a time until the device says that they have come: a board's port holds few bytes.
 - A session begins only while the `dock` can pass on what it takes, and ends with a BYE when it cannot any more: the device then
   has its other ways to itself.
 - A port that vanishes, is held by another program or falls silent ends the session and nothing else.
@@ -42,6 +42,7 @@ _START_S = 0.5
 PING_S = 0.5
 _DOWN_AGAIN_S = 1.0
 _DOWN_TRIES = 5
+_DOWN_BYTES = 100  # on their way, until one more frame is sent: an ESP32 keeps 260 until the program reads them
 SILENCE_S = 4.0  # the device gives up after 5
 _SPEED_S = 2.0  # to be heard at the new speed
 _LOOK_S = 0.02
@@ -105,8 +106,9 @@ class Session:
         self._at_s = -_CALL_S  # of the last zero, START or PING
         self._number = 0
         self._down: deque[bytes] = deque()
-        self._down_number = -1  # of the one that is on its way
-        self._down_s = 0.0
+        self._flying: deque[tuple[int, bytes]] = deque()  # DOWN frames on their way, by number
+        self._down_number = 0  # of the last one
+        self._down_s = 0.0  # when it was sent, or the oldest sent again
         self._down_tries = 0
         self._speed_until_s = 0.0
 
@@ -151,7 +153,7 @@ class Session:
         self._here = None
         self._piece.clear()
         self._down.clear()
-        self._down_number = -1
+        self._flying.clear()
         topic, self.topic = self.topic, ""
         if was_up:
             self._events.left(topic, reason)
@@ -191,8 +193,10 @@ class Session:
             self._speed_until_s = 0.0
             values = [int.from_bytes(payload[at : at + 4], "little") for at in (0, 4, 8)]
             self._events.backlog(self.topic, Backlog(*values))
-        elif kind == cobs.ACK and number == self._down_number:
-            self._down_number = -1
+        elif kind == cobs.ACK:
+            while self._flying and (number - self._flying[0][0]) & 0xFFFF < 0x8000:
+                self._flying.popleft()
+                self._down_tries = 0
 
     def _greeted(self, payload: bytes, now_s: float) -> None:
         if len(payload) < 10 or payload[0] != cobs.VERSION or not self._may_take():
@@ -219,7 +223,7 @@ class Session:
             return
         self._is_up = True
         self.topic, backlog = self._here
-        self._number = 0
+        self._number = self._down_number = self._down_tries = 0
         self._at_s = now_s - PING_S
         if speed:
             self._is_fast = True
@@ -255,22 +259,20 @@ class Session:
             self._at_s = now_s
             self._number = (self._number + 1) & 0xFFFF
             self._say(cobs.PING, self._number, b"")
-        if self._down_number >= 0 and now_s - self._down_s >= _DOWN_AGAIN_S:
+        if self._flying and now_s - self._down_s >= _DOWN_AGAIN_S:
             self._down_tries += 1
             self._down_s = now_s
-            if self._down_tries < _DOWN_TRIES:
-                self._say(cobs.DOWN, self._down_number, self._going)
-            else:
-                self._down_number = -1  # the bridge sends again what is not answered
-        if self._down_number < 0 and self._down:
-            self._going = self._down.popleft()
-            self._number = (self._number + 1) & 0xFFFF
-            self._down_number = self._number
+            if self._down_tries > _DOWN_TRIES:
+                self.end("the device takes nothing that goes down", says_bye=True)
+                return
+            for _, frame in self._flying:
+                self._out += frame
+        while self._down and sum(len(frame) for _, frame in self._flying) < _DOWN_BYTES:
+            self._down_number = (self._down_number + 1) & 0xFFFF
+            frame = self._frame(cobs.DOWN, self._down_number, self._down.popleft(), self._session)
+            self._flying.append((self._down_number, frame))
+            self._out += frame
             self._down_s = now_s
-            self._down_tries = 0
-            self._say(cobs.DOWN, self._down_number, self._going)
-
-    _going = b""
 
     def _say(self, kind: int, number: int, payload: bytes) -> None:
         self._out += self._frame(kind, number, payload, self._session)

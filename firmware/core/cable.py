@@ -82,6 +82,7 @@ class Cable:
         self._next_number = 0
         self._turns = 0
         self._backoff = 0
+        self._down = 0  # number of the last one that came down, in order
         # What is to be said, the number with it; -1: nothing.
         self._here = True
         self._speed = -1
@@ -98,6 +99,7 @@ class Cable:
                 self._mqtt._sources = self._sources[:1]
                 self._node.docked = True
             self._session = session
+            self._down = 0
             for i in range(_WINDOW):
                 self._source[i] = None
             now = ticks_ms()
@@ -193,13 +195,16 @@ class Cable:
         elif kind == cobs.ACK:
             self._acked(number)
         elif kind == cobs.DOWN:
-            view = self._rx_view[_BODY:end]
-            n = end - _BODY
-            if self._on_relay is None or not self._on_relay(view, n):
-                self._uplink.on_down(view, n, ticks_ms())
-            self._ack = number
+            if number == self._down + 1 & 0xFFFF:
+                self._down = number
+                self._take_down(self._rx_view[_BODY:end], end - _BODY)
+            self._ack = self._down
         elif kind == cobs.BYE:
             self._is_over = True
+
+    def _take_down(self, view, n):
+        if self._on_relay is None or not self._on_relay(view, n):
+            self._uplink.on_down(view, n, ticks_ms())
 
     def _acked(self, number):
         for i in range(_WINDOW):

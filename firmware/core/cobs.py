@@ -21,12 +21,12 @@ one of this; HERE and START themselves have 0. Little-endian. What a kind carrie
 
     down, to the device
     START     0   u32 session, not 0; the speed that is offered in digits, 0: none
-    DOWN      n   a sealed message (`message`: DOWN or RELAY_DOWN), unchanged
+    DOWN      n   a sealed message (`message`: DOWN or RELAY_DOWN), unchanged; counted from 1, and taken in order
     PING      n
     BYE       0
 
     both
-    ACK       n   MESSAGE n or DOWN n has come whole. It frees nothing: only the bridge's sealed receipt does
+    ACK       n   MESSAGE n, or everything down to DOWN n, has come whole. It frees nothing: only the bridge's sealed receipt does
 
 Nobody's word counts here: who holds the cable can neither read nor forge what is sealed, and at worst keeps it back.
 """
