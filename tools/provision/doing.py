@@ -118,6 +118,9 @@ def provision(
             if plan.questions:
                 ask(plan.name, list(plan.questions))
                 found = bench.look()  # who is asked may take a while, and a board's watchdog does not wait for him
+            # What it is to be given must be had, and the board must have room for it, before the inventory says anything.
+            _values(state, plan)
+            bench.flash("config")
             with engine.begin() as connection:
                 plan = _plan(connection, bench, state, found, Wish(plan.name, wish.partners, plan.board, wish.by_whom))
                 usb = bench.link.port.serial_number or None
