@@ -119,10 +119,12 @@ class BenchRig:
                 continue
             made.place = replace(made.place, heard=self._steps.heard)
             made.open()
-            stack.callback(made.close)
-            port = getattr(made, "_port", None)
-            if isinstance(port, Port):
-                self._record(stack, name, port)
+            with ExitStack() as closing:  # the recorder last, for closing a driver says something too
+                closing.callback(made.close)
+                port = getattr(made, "_port", None)
+                if isinstance(port, Port):
+                    self._record(stack, name, port)
+                stack.callback(closing.pop_all().close)
             opened.append(made)
         return opened
 

@@ -32,8 +32,8 @@ class Device(Table):
     """The tag under test, by the name it was provisioned with, and its home unit's.
 
     `serial` (its USB serial number) or `port` (a device or a URL of pyserial) is where its debug console is, for a bench that
-    wants to ask it. An `expendable` one is flashed and provisioned by tests, as a `board` (a folder of firmware/boards): its records and
-    keys are lost, and its console is not asked.
+    wants to ask it. An `expendable` one is flashed and provisioned by tests, as a `board` (a folder of firmware/boards): its
+    records and keys are lost, and its console is not asked.
     """
 
     name: TagName
