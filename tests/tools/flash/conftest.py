@@ -1,5 +1,6 @@
 """A tag's board on a pseudo-terminal, and releases for it."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,11 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Releases:
     return Releases(tmp_path_factory.mktemp("releases"))
 
 
+def usb(name: str) -> str:
+    """A board's USB serial number, which no board of another process bears: boards are locked by it."""
+    return f"PTY{os.getpid()}-{name}"
+
+
 @pytest.fixture
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the test's boards make themselves known, to this process and to programs."""
@@ -31,12 +37,12 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def make_board(tmp_path: Path, registry: Path) -> Iterator[Callable[..., Board]]:
-    """`make_board(name, serial_number)`: provisioned, powered, without an application."""
+    """`make_board(name)`: provisioned, powered, without an application."""
     with ExitStack() as stack:
 
-        def make(name: str = "tag-000001", serial_number: str = "PTY-000001", **more: int) -> Board:
+        def make(name: str = "tag-000001", **more: int) -> Board:
             folder = provisioned(tmp_path / f"run-{name}", name)
-            return stack.enter_context(Board(folder, serial_number, registry=registry, **more))  # type: ignore[arg-type]
+            return stack.enter_context(Board(folder, usb(name), registry=registry, **more))  # type: ignore[arg-type]
 
         yield make
 

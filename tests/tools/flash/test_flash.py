@@ -12,6 +12,7 @@ import pytest
 from sim.board.board import Board
 from tests.boards import BAD, MPREMOTE, NEW, OLD, Releases, flash_digest, provisioned, release_number, running, said
 from tests.tools.commands import homeward, refused
+from tests.tools.flash.conftest import usb
 from tools.board import BoardError, Link
 from tools.flash.session import Outcome
 
@@ -28,7 +29,7 @@ def version(board: Board) -> str:
 def test_a_new_board_gets_it_whole_and_mpremote_finds_every_byte(board: Board, releases: Releases, tmp_path: Path) -> None:
     arguments = ("tag", "--port", board.serial_number, "--release", releases.old, "--trust", releases.trust)
     done = homeward("flash", *arguments, cwd=tmp_path)
-    assert done.returncode == 0 and done.stdout.startswith("PTY-000001: tag_t_a7670_l76k"), done
+    assert done.returncode == 0 and done.stdout.startswith(f"{board.serial_number}: tag_t_a7670_l76k"), done
     assert "files sent" in done.stdout and "healthy after" in done.stdout
     manifest = releases.manifests["old"]
     folder = running(board.folder)
@@ -83,7 +84,7 @@ def test_a_dry_run_writes_nothing_and_leaves_it_running(board: Board, releases: 
 
 
 def test_a_board_that_is_not_provisioned_says_so(tmp_path: Path, registry: Path, releases: Releases, flash: Flash) -> None:
-    with Board(tmp_path / "bare", "PTY-000009", registry=registry) as bare:
+    with Board(tmp_path / "bare", usb("bare"), registry=registry) as bare:
         done = flash(bare, releases.old)
     assert done.is_good and "homeward provision" in done.text
 
@@ -91,11 +92,11 @@ def test_a_board_that_is_not_provisioned_says_so(tmp_path: Path, registry: Path,
 def test_three_boards_at_once_and_one_in_use_does_not_hold_up_the_others(
     make_board: Callable[..., Board], releases: Releases, tmp_path: Path
 ) -> None:
-    boards = [make_board(f"tag-00000{n}", f"BENCH-{n}") for n in (1, 2, 3)]
-    with Link("BENCH-2"):
+    boards = [make_board(f"tag-00000{n}") for n in (1, 2, 3)]
+    with Link(boards[1].serial_number):
         done = homeward("flash", "tag", "--all", "--release", releases.old, "--trust", releases.trust, cwd=tmp_path)
     assert done.returncode == 1 and "2 of 3 boards" in done.stdout, done
-    assert "BENCH-2: in use by" in done.stdout
+    assert f"{boards[1].serial_number}: in use by" in done.stdout
     for board in (boards[0], boards[2]):
         assert f"build {OLD} " in version(board)
 
@@ -113,15 +114,15 @@ class TestOneLineAndExitCode2:
 
     def test_no_such_board(self, board: Board, tmp_path: Path) -> None:
         line = refused("flash", "tag", "--port", "PTY-999999", cwd=tmp_path)
-        assert "no such board or port; plugged in: PTY-000001 on " in line
+        assert f"no such board or port; plugged in: {board.serial_number} on " in line
 
     def test_the_wrong_kind_of_board(self, make_board: Callable[..., Board], tmp_path: Path) -> None:
-        make_board("hmu-000001", "PTY-H")
-        assert "this is a hmu_esp32_poe, and no tag" in refused("flash", "tag", "--port", "PTY-H", cwd=tmp_path)
+        unit = make_board("hmu-000001")
+        assert "this is a hmu_esp32_poe, and no tag" in refused("flash", "tag", "--port", unit.serial_number, cwd=tmp_path)
 
     def test_the_wrong_board(self, make_board: Callable[..., Board], tmp_path: Path) -> None:
-        make_board("hmu-000001", "PTY-H")
-        line = refused("flash", "hmu", "--port", "PTY-H", "--board", "hmu_t_a7670", cwd=tmp_path)
+        unit = make_board("hmu-000001")
+        line = refused("flash", "hmu", "--port", unit.serial_number, "--board", "hmu_t_a7670", cwd=tmp_path)
         assert "was provisioned as a hmu_esp32_poe, and is no hmu_t_a7670" in line
 
     def test_a_board_that_there_is_no_firmware_for(self, board: Board, tmp_path: Path) -> None:
@@ -129,8 +130,8 @@ class TestOneLineAndExitCode2:
 
     def test_a_full_file_system(self, tmp_path: Path, registry: Path, releases: Releases) -> None:
         folder = provisioned(tmp_path / "run")
-        with Board(folder, "PTY-SMALL", registry=registry, vfs_kib=256) as small:
-            arguments = ("--port", "PTY-SMALL", "--release", releases.old, "--trust", releases.trust)
+        with Board(folder, usb("small"), registry=registry, vfs_kib=256) as small:
+            arguments = ("--port", small.serial_number, "--release", releases.old, "--trust", releases.trust)
             line = refused("flash", "tag", *arguments, cwd=tmp_path)
             assert "its file system is full" in line and "KiB are needed" in line
             assert release_number(small.folder) == 0
