@@ -181,6 +181,29 @@ def history(connection: Connection, device_id: int) -> list[Row[Any]]:
     return list(connection.execute(select(table).where(table.c.device_id == device_id).order_by(table.c.id)))
 
 
+def take_over(connection: Connection, other: Connection) -> list[str]:
+    """The devices that a bench with a store of its own has finished, and what it did to them. Those that are news. ConfigError
+    when one of them is another board here."""
+    news = []
+    for theirs in entries(other):
+        if theirs.state != READY:
+            continue
+        check_board(connection, theirs.name, theirs.chip)
+        ours = plan(connection, theirs.name, theirs.shard)
+        if (ours.provisioned_ms or 0) >= theirs.provisioned_ms:
+            continue
+        claim(connection, theirs.name, theirs.shard, theirs.chip, theirs.usb_serial, theirs.board, theirs.key_id)
+        names = ("state", "written", "certificate", "certificate_until_ms", "provisioned_ms")
+        values = {name: getattr(theirs, name) for name in names}
+        connection.execute(update(_table).where(_table.c.device_id == theirs.device_id).values(values))
+        for done in history(other, theirs.device_id):
+            if done.what == "provisioned" and done.at_ms > (ours.provisioned_ms or 0):
+                about = {"at_ms": done.at_ms, "by_whom": done.by_whom, "what": done.what, "detail": done.detail}
+                connection.execute(insert(schema.bench_log).values(device_id=theirs.device_id, **about))
+        news.append(theirs.name)
+    return news
+
+
 # Pairs.
 
 
@@ -216,12 +239,20 @@ def pair(connection: Connection, tag: str, unit: str, by_whom: str, shard: str) 
     slot = own if own is not None else next((slot for slot in range(PARTNERS_MAX) if slot not in taken), None)
     if slot is None:
         raise ConfigError("inventory", "home unit", unit, f"one with a free place: it has {PARTNERS_MAX} tags")
-    here = (table.c.hmu_id == hmu_id) & (table.c.slot == slot)
-    if connection.execute(update(table).where(here).values(tag_id=tag_id, ended_ms=None)).rowcount == 0:
-        connection.execute(insert(table).values(hmu_id=hmu_id, slot=slot, tag_id=tag_id))
+    put_place(connection, hmu_id, slot, tag_id)
     for device_id in (tag_id, hmu_id):
         log(connection, device_id, by_whom, "paired", {"tag": tag, "home_unit": unit, "slot": slot})
     return True
+
+
+def put_place(connection: Connection, hmu_id: int, slot: int, tag_id: int) -> None:
+    """As another inventory has it: this tag in this place."""
+    table = _pairing
+    elsewhere = (table.c.tag_id == tag_id) & table.c.ended_ms.is_(None) & ((table.c.hmu_id != hmu_id) | (table.c.slot != slot))
+    connection.execute(update(table).where(elsewhere).values(ended_ms=now_ms(connection)))
+    here = (table.c.hmu_id == hmu_id) & (table.c.slot == slot)
+    if connection.execute(update(table).where(here).values(tag_id=tag_id, ended_ms=None)).rowcount == 0:
+        connection.execute(insert(table).values(hmu_id=hmu_id, slot=slot, tag_id=tag_id))
 
 
 def unpair(connection: Connection, device_id: int, by_whom: str) -> list[str]:

@@ -19,24 +19,30 @@ app = typer.Typer(
     no_args_is_help=True,
     help="""The scheme's own authority, and the folder of its secrets.
 
-    A scheme has two secrets that everything else follows from: [bold]fleet.key[/] (every device's keys) and
-    [bold]tls/ca.key[/] (who is who at the broker). `ca init` makes both, in one folder of mode 0700 with files of 0600;
-    nothing ever prints or logs them. Whoever has them can be any device, so keep them off the laptop at the bench:
+    A scheme has two secrets that everything else follows from: [bold]fleet.key[/]
+    (every device's keys) and [bold]tls/ca.key[/] (who is who at the broker). `ca init`
+    makes both, in one folder of mode 0700 with files of 0600; nothing ever prints
+    or logs them. Whoever has them can be any device, so keep them off the laptop
+    at the bench:
 
-    [bold]1. On a stick.[/] Keep the whole folder on an encrypted stick, plug it in to provision, and say where it is:
-    HOMEWARD_STATE=/media/stick/scheme, or --state. Keep a second one, in another safe: without fleet.key the records of all
-    devices are lost, for nobody can open them.
+    [bold]1. On a stick.[/] Keep the whole folder on an encrypted stick, plug it in to
+    provision, and say where it is: HOMEWARD_STATE=/media/stick/scheme, or --state.
+    Keep a second one in another safe: without fleet.key nobody can open what
+    devices send.
 
-    [bold]2. On a machine without network.[/] There, `ca kit` puts the keys and certificates of the devices that are to be
-    provisioned, and nothing else, into another folder. Carry that one to the bench, give it to --state, and delete it when they
-    are done. A kit that is lost costs its own devices, not the scheme.
+    [bold]2. On a machine without network.[/] There, `ca kit` puts the keys and
+    certificates of the devices that are to be provisioned, and nothing else, into
+    another folder. Carry that one to the bench, give it to --state, and delete it
+    when they are done. A kit that is lost costs its own devices, not the scheme.
 
-    [bold]3. Certificates alone.[/] Take ca.key away (mv tls/ca.key /media/stick/). Then `ca request NAME` makes a key that stays
-    where it is used and a request; `ca sign`, where ca.key is, answers it; `ca accept` takes the answer. So the broker's key
-    never leaves the broker's machine.
+    [bold]3. Certificates alone.[/] Take tls/ca.key away, to a stick or to that machine.
+    Then `ca request NAME` makes a key that stays where it is used, and a request;
+    `ca sign`, where ca.key is, answers it; `ca accept` takes the answer. So the
+    broker's key never leaves the broker's machine.
 
-    The bridge needs fleet.key, for it opens records; it never needs ca.key. A device that is lost or retired is no longer let in
-    when it is no longer among the broker's users.
+    The bridge needs fleet.key, for it opens records; it never needs ca.key.
+    A device that is lost or retired is let in until the broker has it no longer
+    among its users.
     """,
 )
 NameArgument = Annotated[
@@ -183,30 +189,48 @@ def kit(
     state: StateFolder = STATE,
     key: Annotated[int, typer.Option(metavar="N", min=1, max=255, help="The key's number, when the bench asks for another.")] = 1,
 ) -> None:
-    """Put the keys and certificates of some devices into a folder of their own, for a bench that has no more than these.
+    """Put the keys and certificates of some devices into a folder for the bench.
 
-    Example:  homeward ca kit tag-000007:hmu-000007 hmu-000007 --out /media/stick/thursday
+    There:  homeward ca kit tag-000007:hmu-000007 hmu-000007 --out THURSDAY
 
-    and at the bench:  homeward provision tag-000007 --state /media/stick/thursday
+    At the bench:  homeward provision tag-000007 --state THURSDAY
+
+    And back where the inventory is:  homeward inventory import THURSDAY
     """
+    import getpass
+
+    from bridge import inventory
     from bridge.errors import ConfigError
     from firmware.core import ident
     from tools.inputs import COMMAND_LINE
 
     scheme = _scheme(state)
+    shard, me = scheme.site.shard, getpass.getuser()
     wanted = []
     for given in names:
         name, _, unit = given.partition(":")
         try:
-            device_class = ident.device_class(ident.parse_device_name(name))
-            if unit and (device_class, ident.device_class(ident.parse_device_name(unit))) != (ident.TAG, ident.HMU):
+            device_id = ident.parse_device_name(name)
+            if unit and (name[:3], ident.device_class(ident.parse_device_name(unit))) != ("tag", ident.HMU):
                 raise ValueError
         except ValueError:
             raise ConfigError(COMMAND_LINE, "NAME", given, "tag-000007:hmu-000007, tag-000007 or hmu-000007") from None
-        wanted.append((name, name if device_class == ident.HMU else unit or None))
+        wanted.append((name, device_id, unit))
+    engine = scheme.open_store()
     out.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name, household in wanted:
-        typer.echo(scheme.write_kit(out, name, household, key))
+    with engine.begin() as connection:
+        # All pairs before the first kit: a home unit's holds its tags.
+        for name, device_id, unit in wanted:
+            inventory.plan(connection, name, shard)
+            if unit:
+                inventory.pair(connection, name, unit, me, shard)
+            inventory.pair_by_scheme(connection, device_id, me, shard)
+        for name, device_id, _ in wanted:
+            partners, slot, home = inventory.place_of(connection, device_id)
+            called = [ident.device_name(partner) for partner in partners]
+            household = None if home is None else ident.device_name(home)
+            typer.echo(scheme.write_kit(out, name, household, called, slot, key))
+    engine.dispose()
 
 
 @app.command()

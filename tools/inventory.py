@@ -160,6 +160,28 @@ def unpair(name: Device, state: StateFolder = STATE) -> None:
     _tell_stale(engine)
 
 
+@app.command("import")
+@tells
+def take_over(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A bench's own folder, as `homeward ca kit` made it.", show_default=False)
+    ],
+    state: StateFolder = STATE,
+) -> None:
+    """Enter what a bench with a kit has done. Its folder is of no more use then: delete it.
+
+    Example:  homeward inventory import /media/stick/thursday
+    """
+    from bridge import inventory
+
+    bench, engine = _state(folder).open_store(read_only=True), _store(state)
+    with bench.connect() as theirs, engine.begin() as connection:
+        news = inventory.take_over(connection, theirs)
+    for each in (bench, engine):
+        each.dispose()
+    typer.echo("entered: " + (", ".join(news) or "nothing that was not here"))
+
+
 @app.command()
 @tells
 def label(

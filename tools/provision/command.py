@@ -84,20 +84,23 @@ def provision(
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.", rich_help_panel=_CARE)
     ] = False,
 ) -> None:
-    """Make a board a device of the scheme: its number, its keys and certificate, its home unit, its entry in the inventory.
+    """Make a board a device of the scheme: number, keys, certificate, home unit, inventory.
 
     Plug in a board that is flashed, and type
 
-      homeward provision                                     the next free number
+      homeward provision                                 the next free number
 
-      homeward provision tag-000007 --with hmu-000007        this number, this home unit
+      homeward provision tag-000007 --with hmu-000007    this number and home unit
 
-      homeward provision --all --label sheet.pdf             a bench of 13, and their labels
+      homeward provision --all --label sheet.pdf         a bench of 13, and labels
 
-    A board that has been provisioned before keeps its number and its records; what stands on it is not written again. If it is
-    worn, or was heard within a day, you are asked first. If something comes between (a plug is pulled), type the same again.
+    A board that was provisioned before keeps its number and its records; what
+    stands on it is not written again. If it is worn, or was heard within a day, you
+    are asked first. If something comes between (a plug is pulled), type the same
+    again. Afterwards the board starts.
 
-    Afterwards the board starts. Keys go to the board alone: they are never shown, and this folder keeps them for nobody else.
+    Keys go to the board alone and are never shown. Exit codes: 0 done · 2 something
+    is wrong or cannot be had, said in a line; with --all, of each board.
     """
     from tools.provision.doing import Wish
     from tools.provision.state import State

@@ -163,6 +163,8 @@ def _plan(connection: Connection, bench: Bench, state: State, found: Found, wish
     shard = state.site.shard
     row = inventory.plan(connection, name, shard)
     notes = []
+    if (kit := state.kit_place(name)) is not None:
+        _place_by_kit(connection, name, kit, wish, shard)
     for partner in wish.partners:
         pair = (name, partner) if kind == "tag" else (partner, name)
         if inventory.pair(connection, *pair, wish.by_whom, shard):
@@ -187,6 +189,19 @@ def _plan(connection: Connection, bench: Bench, state: State, found: Found, wish
     return Plan(
         name, board, place, home, key_id, row.state, row.written, not is_it, boots, tuple(questions), tuple(notes)
     )  # fmt: skip
+
+
+def _place_by_kit(connection: Connection, name: str, kit: tuple[list[str], int], wish: Wish, shard: str) -> None:
+    """A kit's household is settled where it was made; the inventory at this bench follows it."""
+    partners, slot = kit
+    for other in wish.partners:
+        if other not in partners:
+            known = ", ".join(partners) or "nobody"
+            raise ConfigError("command line", "--with", other, f"{known}, for whom {name}'s kit was made, or a new kit")
+    for at, partner in enumerate(partners):
+        tag, unit, place = (name, partner, slot) if name.startswith("tag") else (partner, name, at)
+        rows = [inventory.plan(connection, each, shard) for each in (unit, tag)]
+        inventory.put_place(connection, rows[0].device_id, place, rows[1].device_id)
 
 
 def _name(connection: Connection, bench: Bench, found: Found, wish: Wish) -> str:

@@ -173,16 +173,31 @@ class State:
             kit = json.loads(read_secret(path, "kit", _KIT_MAX))
         except ValueError:
             raise self._no_kit(name) from None
-        if not isinstance(kit, dict) or kit.get("device") != name or not {"home_unit", "key_id"} <= kit.keys():
+        if (
+            not isinstance(kit, dict)
+            or kit.get("device") != name
+            or not {"home_unit", "key_id", "partners", "slot"} <= kit.keys()
+        ):
             raise self._no_kit(name)
         return kit
 
-    def write_kit(self, folder: Path, name: str, household: str | None, key_id: int = KEY_ID) -> Path:
+    def kit_place(self, name: str) -> tuple[list[str], int] | None:
+        """(partners, slot) as a device's kit says them; None without one."""
+        if self.has_fleet_key or not self._kit_file(name).exists():
+            return None
+        kit = self._kit(name)
+        return list(kit["partners"]), int(kit["slot"])
+
+    def write_kit(
+        self, folder: Path, name: str, household: str | None, partners: list[str], slot: int, key_id: int = KEY_ID
+    ) -> Path:
         """Put what one device is given into a scheme's folder that has no secrets of others. The file, mode 0600."""
         keys, credentials = self.keys(name, household, key_id), self.credentials(name)
         kit = {
             "device": name,
             "home_unit": household,
+            "partners": partners,
+            "slot": slot,
             "key_id": keys.key_id,
             "key": keys.key.hex(),
             "rf_key": keys.rf_key.hex(),

@@ -15,7 +15,7 @@ from cryptography import x509
 from bridge.settings import load_settings
 from firmware.core import ident
 from sim.board.board import Board
-from tests.tools.provision.boards import slot, told
+from tests.tools.provision.boards import slot, told, usb
 from tests.tools.provision.test_provision import TAG, UNIT, fleet_key
 from tools.provision.state import State, parse_broker
 
@@ -138,12 +138,30 @@ def test_a_bench_with_a_kit_has_no_more_than_its_devices_need(
     assert (own.key, own.rf_key, own.password) == (whole.key, whole.rf_key, whole.password)
     assert "nothing to do" in command("provision", TAG, "--state", bench).stdout
     assert (
-        "hmu-000001, for which its kit was made"
+        "hmu-000001, for whom tag-000001's kit was made"
         in command("provision", TAG, "--with", "hmu-000009", "--state", bench, code=2).stderr
     )
     other = command("provision", "tag-000002", "--port", board.port, "--state", bench, code=2).stderr
     assert "this one is tag-000001" in other
     assert slot(board).device == ident.parse_device_name(TAG)
+    assert "entered: tag-000001" in command("inventory", "import", bench).stdout
+    assert "nothing that was not here" in command("inventory", "import", bench).stdout
+    mine, theirs = (json.loads(command("inventory", "show", TAG, "--json", "--state", each).stdout) for each in (folder, bench))
+    assert {**mine, "log": []} == {**theirs, "log": []} and mine["log"][-1] == theirs["log"][-1]
+
+
+def test_a_kit_has_the_place_that_the_inventory_gave(
+    command: Command, plugged: Callable[..., Board], folder: Path, tmp_path: Path
+) -> None:
+    command("inventory", "pair", "tag-000009", UNIT)
+    bench = tmp_path / "thursday"
+    command("ca", "kit", f"{TAG}:{UNIT}", UNIT, "--out", bench)
+    board = plugged()
+    command("provision", TAG, "--state", bench)
+    assert slot(board).slot == 1 and slot(board).partners == [ident.parse_device_name(UNIT)]
+    unit = plugged(usb(2))
+    command("provision", UNIT, "--port", usb(2), "--state", bench)
+    assert [ident.device_name(partner) for partner in slot(unit).partners] == ["tag-000009", TAG]
 
 
 def test_a_device_without_a_kit_is_refused_before_anything_is_written(
