@@ -27,7 +27,7 @@ ANSWERS = {
     message.NO_FIX: "no fix came",
     message.NO_LEASE: "refused: it has no lease",
     message.NOT_HERE: "refused: this device, or its state, does not do that",
-    message.NO_ROOM: "refused: its flash could not be written",
+    message.NO_ROOM: "refused: it has no room for that, or its flash could not be written",
     message.INTERRUPTED: "interrupted: the device started anew while it did it",
     message.WRONG_BOARD: "refused: the release is for another board",
     message.OLDER: "refused: the release is older than the one that runs (--older allows it)",

@@ -199,9 +199,13 @@ class Node:
             if taken:
                 self._uplink.rekey(Ccm(taken[1]), taken[0], ticks_ms())
         elif kind == message.ORDER_UPDATE:
-            from . import update
+            try:
+                from . import update
 
-            return update.order(self, number, data)
+                return update.order(self, number, data)
+            except MemoryError:
+                _drop("update")
+                return message.NO_ROOM
         else:
             return self._obey(kind, number, data)
         _drop("obey")

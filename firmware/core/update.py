@@ -29,6 +29,7 @@ _QUIET_MAX = const(5)  # doublings of that: 8 min
 _LOOK_MS = const(1000)
 _TRIAL_S = const(3600)
 _EASY_MS = const(3000)
+_CRASHES = const(2)  # in a row, of late: then an update is given up, before the third brings the safe application
 _LOCATE_S = const(300)  # so long the restart waits for a fix that somebody has asked for
 _BATTERY_LOW = const(30)  # percent: below it a release waits for the charger (our judgement)
 
@@ -89,10 +90,12 @@ def resume(node):
         asyncio.create_task(_trial(node, switch.is_easy(value)))
     elif switch.has_failed(value):
         _end(node, message.ROLLED_BACK)
-    elif len(kept) > 4 + _FIXED and not _runs(_folders()[0], kept[4:]):
-        _start(node, struct.unpack_from("<I", kept)[0], kept[4:])
-    else:
+    elif len(kept) <= 4 + _FIXED or _runs(_folders()[0], kept[4:]):
         _end(node, message.DONE)
+    elif len(store.blob("crash", 12)) and store.blob("crash", 12)[0] >= _CRASHES:
+        _end(node, message.INTERRUPTED)  # it may be this update that is too much
+    else:
+        _start(node, struct.unpack_from("<I", kept)[0], kept[4:])
 
 
 def _start(node, number, data):
@@ -185,7 +188,7 @@ class Update:
                 node._journal.sync()
                 store.keep_number(switch.KEY, switch.trial(store.number(switch.KEY)))
                 node._board.reset()
-        except OSError:
+        except (OSError, MemoryError):
             status = message.NO_ROOM
         except ValueError:
             status = message.BAD_RELEASE
@@ -249,7 +252,7 @@ class Update:
         if number == self._number and not self._is_over:
             try:
                 self._taking.take(offset, body[message.UPDATE_HEADER : n])
-            except OSError:
+            except (OSError, MemoryError):
                 self._taking.state = release.NO_ROOM
             self._heard.set()
         return True
