@@ -19,6 +19,7 @@ from pathlib import Path
 
 import sim
 from sim.board.line import TO_BOARD, TO_HOST, Fault, Line
+from sim.board.rom import SYNC_FRAME, Rom
 from sim.engine.image import compile_module, host_architecture
 from sim.silicon import _channels as ch
 
@@ -115,6 +116,8 @@ class Board:
         self._ending: int | None = None
         self._is_ready = False
         self._held = b""  # what was typed before
+        self._last_typed = b""
+        self._rom: Rom | None = None
 
     # Its power switch, its plug and its reset button
 
@@ -371,6 +374,9 @@ class Board:
         if self.line.is_plugged and (self.line.master in ready or not self._is_open):
             self._is_open = self.line.read()
             self._look_at = now + _LOOK_MS / 1000
+            if not self._is_open and self._rom is not None:
+                self._rom = None
+                self._restart(HARD_RESET)
         self._pump()
 
     def _timeout_ms(self) -> int:
@@ -477,6 +483,15 @@ class Board:
             self._later(fault.for_s, self.power_on)
 
     def _typed(self, data: bytes) -> None:
+        # A pseudo-terminal has no DTR and RTS, by which esptool gets a board into its boot loader: here its first frame does it.
+        if self._rom is None and (at := (self._last_typed + data).find(SYNC_FRAME)) >= 0:
+            data = (self._last_typed + data)[at:]
+            self._kill()
+            self._rom = Rom(self.folder / "rom.flash")
+        self._last_typed = b"" if self._rom is not None else (self._last_typed + data)[-len(SYNC_FRAME) :]
+        if self._rom is not None:
+            self._say(self._rom.feed(data))
+            return
         if not self._is_ready:
             self._held = (self._held + data)[-_RECEIVED:]
             return

@@ -227,7 +227,7 @@ class Link:
 
     # The REPL
 
-    def enter(self, soft_reset: bool = True, timeout_s: float = 3.0) -> None:
+    def enter(self, soft_reset: bool = True, timeout_s: float = 4.0) -> None:
         """Interrupt what runs and take the raw REPL; with a soft reset, on a fresh heap. LinkError when nothing answers.
 
         Where the line has modem control, a board that does not answer is reset by it once, as esptool does it.

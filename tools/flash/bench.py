@@ -12,7 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from bridge.errors import ConfigError
 from tools.board import Link, Port
 from tools.flash.session import Asked, Outcome, Reporter, Session
-from tools.flash.wanted import Wanted
+from tools.flash.wanted import Wanted, WrongKindError
 
 
 class Bars:
@@ -76,13 +76,21 @@ def flash_board(
 
 
 def flash_boards(
-    ports: Sequence[Port], wanted: Wanted, asked: Asked, bars: Bars, before: Callable[[Link], None] | None = None
+    ports: Sequence[Port],
+    wanted: Wanted,
+    asked: Asked,
+    bars: Bars,
+    before: Callable[[Link], None] | None = None,
+    spares_others: bool = False,
 ) -> list[Outcome]:
-    """All of them at once; what a person has to mend on one is its outcome, and the others go on."""
+    """All of them at once; what a person has to mend on one is its outcome, and the others go on. With `spares_others` a board of
+    the other kind is as it should be."""
 
     def one(port: Port) -> Outcome:
         try:
             outcome = flash_board(port, wanted, asked, bars, before)
+        except WrongKindError as error:
+            outcome = Outcome(port.name, spares_others, "left alone: " + str(error).removeprefix(f"{port.name}: "))
         except ConfigError as error:
             outcome = Outcome(port.name, False, str(error).removeprefix(f"{port.name}: "))
         bars.done(outcome)

@@ -29,7 +29,9 @@ def flash(
     board: Annotated[
         str | None, typer.Option("--board", metavar="B", help="Which of firmware/boards it is, if it is not provisioned yet.")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every board that is plugged in, all at once.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every board that is plugged in and not of the other kind, all at once.")
+    ] = False,
     release: Annotated[
         Path | None, typer.Option("--release", metavar="FILE", help="A signed release, instead of the sources here.")
     ] = None,
@@ -80,11 +82,11 @@ def flash(
     else:
         ports = _ports(port or [])
     with Bars(console) as bars:
-        if len(ports) == 1:
+        if len(ports) == 1 and not every:
             outcomes = [flash_board(ports[0], wanted, asked, bars, before)]
             bars.done(outcomes[0])
         else:
-            outcomes = flash_boards(ports, wanted, asked, bars, before)
+            outcomes = flash_boards(ports, wanted, asked, bars, before, spares_others=every)
     good = sum(outcome.is_good for outcome in outcomes)
     if len(outcomes) > 1:
         console.print(f"{good} of {len(outcomes)} boards", highlight=False)

@@ -29,6 +29,10 @@ ARCHITECTURES = (
 _SIMULATED = "linux"  # sys.platform of the interpreter on this host: a board on a pseudo-terminal may be any
 
 
+class WrongKindError(BoardError):
+    """It is a tag, and a home unit is wanted, or the other way round."""
+
+
 @dataclass(frozen=True)
 class Release:
     """A manifest and its files; those of `root` too, by their names."""
@@ -68,7 +72,7 @@ class Wanted:
         """Which board this one is taken for. BoardError when it is another one than it is to be, or nothing says which."""
         if provisioned:
             if not provisioned.startswith(self.kind + "_"):
-                raise BoardError(port, f"this is a {provisioned}, and no {self.kind}")
+                raise WrongKindError(port, f"this is a {provisioned}, and no {self.kind}")
             if self.board not in (None, provisioned):
                 raise BoardError(port, f"this was provisioned as a {provisioned}, and is no {self.board}")
             return provisioned

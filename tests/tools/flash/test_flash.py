@@ -101,6 +101,13 @@ def test_three_boards_at_once_and_one_in_use_does_not_hold_up_the_others(
         assert f"build {OLD} " in version(board)
 
 
+def test_all_leaves_boards_of_the_other_kind_alone(make_board: Callable[..., Board], releases: Releases, tmp_path: Path) -> None:
+    unit, tag = make_board("hmu-000001"), make_board("tag-000001")
+    done = homeward("flash", "tag", "--all", "--release", releases.old, "--trust", releases.trust, cwd=tmp_path)
+    assert done.returncode == 0 and "left alone: this is a hmu_esp32_poe" in done.stdout, done
+    assert f"build {OLD} " in version(tag) and release_number(unit.folder) == 0
+
+
 class TestOneLineAndExitCode2:
     """For each thing that a person can mend. `refused` holds that it is one line on standard error."""
 
