@@ -18,6 +18,7 @@ By itself:
     mcu.*       `tools.bench_mcu`: instructions and bytes on an emulated Cortex-M3, where its programs are installed
     bridge.*    `bridge.bench`, on one core
     flash.*     `tools.bench_flash`
+    dock.*      `tools.bench_dock`
 
 Nothing is asserted. Numbers of a shared machine vary by a third; bytes do not.
 """
@@ -156,6 +157,7 @@ def run_bench(json_path: Path | None = None, quick: bool = False, long: bool = F
         ("fleet", partial(fleet_rows, long=long)),
         ("bridge", bridge_rows),
         ("flash", flash_rows),
+        ("dock", dock_rows),
     ]
     for name, part in parts:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
@@ -372,6 +374,15 @@ def flash_rows(quick: bool) -> Iterator[Row]:
     from tools import bench_flash
 
     for found in bench_flash.rows(quick):
+        row = _row(found.name, found.value, found.unit)
+        row["assumes"] = [found.note]
+        yield row
+
+
+def dock_rows(quick: bool) -> Iterator[Row]:
+    from tools import bench_dock
+
+    for found in bench_dock.rows(quick):
         row = _row(found.name, found.value, found.unit)
         row["assumes"] = [found.note]
         yield row

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -174,9 +174,10 @@ class _Docked:
     first: int
     total: int
     since_s: float
+    bar: int
+    relayed: int = 0
     empty: int = 0  # how often in a row there was nothing
     empty_s: float = 0.0  # and since when
-    bar: int = 0
 
 
 class Picture:
@@ -233,7 +234,7 @@ class Picture:
     def docked(self, url: str, device: str, backlog: "Backlog") -> None:
         with self._lock:
             bar = self._bars.add_task(f"{device} on {url}", total=backlog.records or None)
-            self._docked[url] = _Docked(device, backlog, backlog.first, backlog.records, time.monotonic(), bar=bar)
+            self._docked[url] = _Docked(device, backlog, backlog.first, backlog.records, time.monotonic(), bar, backlog.relayed)
             self._finished.pop(url, None)
             self._faults.pop(url, None)
         self._line(f"{device} on {url}: docked, {_records(backlog)} to hand over")
@@ -245,15 +246,18 @@ class Picture:
                 return
             docked.backlog = backlog
             docked.total = backlog.next - docked.first
+            docked.relayed = max(docked.relayed, backlog.relayed)
             docked.empty = docked.empty + 1 if backlog.is_empty else 0
             if docked.empty == 1:
                 docked.empty_s = time.monotonic()
-            self._bars.update(docked.bar, total=docked.total or None, completed=backlog.first - docked.first)  # type: ignore[arg-type]
+            done = backlog.first - docked.first + docked.relayed - backlog.relayed
+            self._bars.update(docked.bar, total=docked.total + docked.relayed or None, completed=done)  # type: ignore[arg-type]
             if docked.empty != _EMPTY_TIMES:
                 return
             self._finished[url] = device
             took_s = docked.empty_s - docked.since_s
-        self._line(f"{device} on {url}: all is stored, {docked.total:,} records in {took_s:.1f} s")
+            had = replace(backlog, first=docked.first, relayed=docked.relayed)
+        self._line(f"{device} on {url}: all is stored, {_records(had)} in {took_s:.1f} s")
 
     def left(self, url: str, device: str, reason: str) -> None:
         from bridge.carriers.cable import STOPPED

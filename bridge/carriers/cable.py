@@ -15,6 +15,7 @@ opened again for as long as it takes. What holds:
 import errno
 import queue
 import secrets
+import struct
 import threading
 import time
 from collections import deque
@@ -26,7 +27,7 @@ from typing import Protocol
 import serial
 
 from bridge.errors import ConfigError
-from firmware.core import cobs, ident
+from firmware.core import cobs, ident, message
 
 try:
     from termios import error as _termios_error
@@ -42,10 +43,10 @@ _START_S = 0.5
 PING_S = 0.5
 _DOWN_AGAIN_S = 1.0
 _DOWN_TRIES = 5
-_DOWN_BYTES = 100  # on their way, until one more frame is sent: an ESP32 keeps 260 until the program reads them
+_DOWN_BYTES = 150  # on their way, until one more frame is sent: an ESP32 keeps 260 until the program reads them
 SILENCE_S = 4.0  # the device gives up after 5
 _SPEED_S = 2.0  # to be heard at the new speed
-_LOOK_S = 0.02
+_LOOK_S = 0.01
 _REOPEN_S = 1.0
 _WRITE_S = 5.0
 _HARMLESS = [
@@ -119,6 +120,11 @@ class Session:
     def send(self, payload: bytes) -> None:
         """A sealed message for the docked device."""
         if self._is_up and cobs.room(len(payload)) - cobs.GAP <= cobs.DOWN_MAX:
+            about = _relayed_receipt(payload)
+            if about:
+                # The newest answers everything that a home unit has passed on before it.
+                for older in [each for each in self._down if _relayed_receipt(each) == about]:
+                    self._down.remove(older)
             self._down.append(payload)
 
     def received(self, data: bytes, now_s: float) -> None:
@@ -191,17 +197,16 @@ class Session:
             self._events.message(self.topic, payload)
         elif kind == cobs.STATE and len(payload) == 12:
             self._speed_until_s = 0.0
-            values = [int.from_bytes(payload[at : at + 4], "little") for at in (0, 4, 8)]
-            self._events.backlog(self.topic, Backlog(*values))
+            self._events.backlog(self.topic, Backlog(*struct.unpack("<III", payload)))
         elif kind == cobs.ACK:
             while self._flying and (number - self._flying[0][0]) & 0xFFFF < 0x8000:
                 self._flying.popleft()
                 self._down_tries = 0
 
     def _greeted(self, payload: bytes, now_s: float) -> None:
-        if len(payload) < 10 or payload[0] != cobs.VERSION or not self._may_take():
+        if len(payload) < 13 or payload[0] != cobs.VERSION or not self._may_take():
             return
-        topic = payload[9:].decode("ascii", "replace")
+        topic = payload[13:].decode("ascii", "replace")
         try:
             leaf = ident.parse_topic(topic)[2]
         except ValueError:
@@ -214,8 +219,7 @@ class Session:
             self._session = 0
             self._tried_s = now_s
             self._at_s = now_s - _START_S
-        first, following = (int.from_bytes(payload[at : at + 4], "little") for at in (1, 5))
-        self._here = topic, Backlog(first, following)
+        self._here = topic, Backlog(*struct.unpack_from("<III", payload, 1))
 
     def _ready(self, speed: int, now_s: float) -> None:
         assert self._here is not None
@@ -284,6 +288,14 @@ class Session:
         buf[at : at + len(payload)] = payload
         code = bytes(buf[: cobs.seal(buf, memoryview(buf), kind, number, len(payload), session)])
         return b"".join(_HARMLESS[byte] for byte in code)
+
+
+def _relayed_receipt(payload: bytes) -> bytes:
+    """The tag of a receipt that goes down by its home unit; b"" for everything else. Its length tells: orders are longer."""
+    outer, inner = message.parse_header(payload), message.parse_header(payload[message.HEADER :])
+    if outer is None or outer[0] != message.RELAY_DOWN or inner is None or inner[2] != message.RECEIPT_SIZE:
+        return b""
+    return payload[4:8]
 
 
 class PortEvents(Protocol):

@@ -236,10 +236,17 @@ class Cable:
 
     async def _say_here(self):
         topic = self._uplink.topic
+        self._payload[0] = cobs.VERSION
+        self._pack_state(1)
+        self._payload[13 : 13 + len(topic)] = topic
+        await self._say(cobs.HERE, 0, 13 + len(topic), 0)
+
+    def _pack_state(self, at):
         journal = self._node._journal
-        struct.pack_into("<BII", self._payload, 0, cobs.VERSION, journal.first_unreleased, journal.next_seq)
-        self._payload[9 : 9 + len(topic)] = topic
-        await self._say(cobs.HERE, 0, 9 + len(topic), 0)
+        waiting = 0
+        for source in self._sources[2:]:
+            waiting += source.store.pending
+        struct.pack_into("<III", self._payload, at, journal.first_unreleased, journal.next_seq, waiting)
 
     async def _answer(self):
         if self._ack >= 0:
@@ -247,11 +254,7 @@ class Cable:
             await self._say(cobs.ACK, number, 0, self._session)
         if self._state >= 0:
             number, self._state = self._state, -1
-            journal = self._node._journal
-            waiting = 0
-            for source in self._sources[2:]:
-                waiting += source.store.pending
-            struct.pack_into("<III", self._payload, 0, journal.first_unreleased, journal.next_seq, waiting)
+            self._pack_state(0)
             await self._say(cobs.STATE, number, 12, self._session)
         if self._speed >= 0:
             speed, self._speed = self._speed, -1

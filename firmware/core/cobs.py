@@ -13,7 +13,7 @@ The session's number is what the host drew for START, so that nothing of another
 one of this; HERE and START themselves have 0. Little-endian. What a kind carries:
 
     up, from the device
-    HERE      0   u8 VERSION, u32 first record without a receipt, u32 next record, the topic that it speaks under
+    HERE      0   u8 VERSION, what STATE has, the topic that it speaks under
                   answers a lone zero: until then the host says nothing that a REPL would take for a key
     READY     0   u32 speed of the line from now on, 0: as it was
     MESSAGE   n   a sealed message (`message`: RECORDS or RELAY_UP), unchanged

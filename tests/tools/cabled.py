@@ -15,24 +15,26 @@ from bridge.store import open_store
 from firmware.core import record
 from firmware.core.blockdev import FileDevice
 from firmware.core.journal import Journal
+from firmware.hmu.store import RelayStore
 from sim.board.board import Board
 from sim.engine.folder import RunFolder
 from tests.firmware.core.interpreter import ROOT, micropython
 
 TAG = "tag-000001"
 TAG_ID = 0x01000001
-_BLOCKS = 128  # of 4 KiB: the journal's partition
+UNIT = "hmu-000001"
+_BLOCKS, _RELAY_BLOCKS = 128, 256  # of 4 KiB: the journal's partition, and the relay store's
 _DAYS = 11
 _START = (
     f"import sys, vfs\nvfs.mount(vfs.VfsPosix({str(ROOT)!r}), '/host')\nsys.path.insert(0, '/host')\n"
-    "from firmware.start import run\nrun('firmware.tag')\n"
+    "from firmware.start import run\nrun('firmware.%s')\n"
 )
 
 
 def scheme_of(run: RunFolder) -> None:
     """The tag is worn, since eleven days; nothing of that is on it yet."""
     since = (datetime.now(UTC) - timedelta(days=_DAYS)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    wearer = {"id": "w1", "name": "W", "tag": TAG, "from": since}
+    wearer = {"id": "w1", "name": "W", "tag": TAG, "home_unit": UNIT, "from": since}
     run.write_scheme({"timezone": "Europe/London", "wearers": [wearer], "policy": {"rest_interval_s": 1800}})
     apply_scheme(open_store(str(run.store)), load_scheme(run.path / "scheme.yaml"))
 
@@ -61,6 +63,16 @@ def pending(folder: Path) -> int:
     return count
 
 
+def relay_store_of(folder: Path, messages: list[bytes]) -> None:
+    """A home unit's, with messages that its tag has handed it."""
+    device = FileDevice(str(folder / "relay.flash"), _RELAY_BLOCKS)
+    store = RelayStore(device)
+    assert store.mount()
+    for message in messages:
+        assert store.append_message(-70, message)
+    device.close()
+
+
 @contextmanager
 def tag_on_a_cable(run: RunFolder, records: int, *, runs: bool = True, **how) -> Iterator[Board]:
     """Powered and plugged in; `how` is for the board. Without `runs` there is no application on it, and the REPL answers."""
@@ -69,13 +81,29 @@ def tag_on_a_cable(run: RunFolder, records: int, *, runs: bool = True, **how) ->
     journal_of(folder, records)
     with Board(folder, **how) as board:
         if runs:
-            with serial.Serial(board.port, timeout=10, exclusive=True) as port:
-                port.write(b"\r\n")
-                assert port.read_until(b">>> ").endswith(b">>> ")
-                port.write(f"f = open('/main.py', 'w'); n = f.write({_START!r}); f.close(); print('wri' + 'tten')\r\n".encode())
-                assert port.read_until(b"written").endswith(b"written")
-            board.press_reset()
+            run_firmware(board, "tag")
         yield board
+
+
+@contextmanager
+def home_unit_on_a_cable(run: RunFolder, messages: list[bytes], **how) -> Iterator[Board]:
+    """Powered and plugged in, without a network, and with these messages of its tag in its store."""
+    micropython()
+    folder = run.provision(UNIT, None, [TAG], 0, 1, {"watchdog_s": 30})
+    relay_store_of(folder, messages)
+    with Board(folder, **how) as board:
+        run_firmware(board, "hmu")
+        yield board
+
+
+def run_firmware(board: Board, kind: str) -> None:
+    """From now on, at each start."""
+    with serial.Serial(board.port, timeout=10, exclusive=True) as port:
+        port.write(b"\r\n")
+        assert port.read_until(b">>> ").endswith(b">>> ")
+        port.write(f"f = open('/main.py', 'w'); n = f.write({_START % kind!r}); f.close(); print('wri' + 'tten')\r\n".encode())
+        assert port.read_until(b"written").endswith(b"written")
+    board.press_reset()
 
 
 def stored(run: RunFolder) -> list[int]:

@@ -21,7 +21,17 @@ def test_each_board_carries_its_own_application_and_not_the_others():
 
 def test_the_list_is_written_as_it_is_shown(tmp_path: Path, monkeypatch, capsys):
     row = {"name": "one.thing", "value": 12.5, "unit": "s"}
-    for part in ("device_rows", "heap_rows", "energy_rows", "mpy_rows", "sim_rows", "fleet_rows", "bridge_rows", "flash_rows"):
+    for part in (
+        "device_rows",
+        "heap_rows",
+        "energy_rows",
+        "mpy_rows",
+        "sim_rows",
+        "fleet_rows",
+        "bridge_rows",
+        "flash_rows",
+        "dock_rows",
+    ):
         monkeypatch.setattr(bench, part, lambda quick, part=part, **_: iter([row] if part == "mpy_rows" else []))
     assert bench.run_bench(tmp_path / "bench.json") == [row]
     assert json.loads((tmp_path / "bench.json").read_text()) == [row]

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from firmware.core.record import FIX
 from sim.board.line import random_faults
 from sim.engine.folder import RunFolder
 from tests.bridge.bridges import BridgeProcess, write_secret
+from tests.bridge.devices import Device
 from tests.brokers import missing_reason, wait_for
-from tests.tools.cabled import TAG, orders, pending, scheme_of, stored, tag_on_a_cable
+from tests.tools.cabled import TAG, home_unit_on_a_cable, orders, pending, scheme_of, stored, tag_on_a_cable
 from tests.tools.commands import ENVIRONMENT, homeward, refused, started
 
 RECORDS = 900
@@ -95,6 +97,19 @@ def test_offline_the_store_takes_the_place_of_the_broker(run):
         done = homeward("dock", *both, "-p", board.port, *ONCE, cwd=run.path)
     assert done.returncode == 0 and "straight into" in done.stdout, done
     assert stored(run) == list(range(1, 101))
+
+
+def test_a_home_unit_without_a_network_hands_over_what_it_keeps_for_its_tag(run):
+    tag = Device(TAG, run.fleet_key)
+    began_ms = int(time.time() - 60 * 450) * 1000
+    fixes = [tag.fix(began_ms + 60_000 * minute) for minute in range(450)]
+    messages = [tag.message(fixes[at : at + 3]) for at in range(0, len(fixes), 3)]
+    with home_unit_on_a_cable(run, messages) as board:
+        done = homeward("dock", "--store", "bridge.toml", "-p", board.port, *ONCE, cwd=run.path)
+        again = homeward("dock", "--store", "bridge.toml", "-p", board.port, *ONCE, cwd=run.path)
+    assert done.returncode == 0 and "records and 150 relayed messages to hand over" in done.stdout, done
+    assert stored(run) == list(range(1, 451))
+    assert again.returncode == 0 and "relayed" not in again.stdout, "they are freed there"
 
 
 @pytest.mark.parametrize("turn", range(2))
