@@ -26,7 +26,7 @@ app = typer.Typer(
     at the bench:
 
     [bold]1. On a stick.[/] Keep the whole folder on an encrypted stick, plug it in to
-    provision, and say where it is: HOMEWARD_STATE=/media/stick/scheme, or --state.
+    provision, and name it in --state, or once for all in HOMEWARD_STATE.
     Keep a second one in another safe: without fleet.key nobody can open what
     devices send.
 

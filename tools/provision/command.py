@@ -94,13 +94,15 @@ def provision(
 
       homeward provision --all --label sheet.pdf         a bench of 13, and labels
 
-    A board that was provisioned before keeps its number and its records; what
-    stands on it is not written again. If it is worn, or was heard within a day, you
-    are asked first. If something comes between (a plug is pulled), type the same
-    again. Afterwards the board starts.
+    A board that was provisioned before keeps its number and its records;
+    what stands on it is not written again. If it is worn, or was heard within
+    a day, you are asked first. If something comes between (a plug is pulled),
+    type the same again. Afterwards the board starts.
 
-    Keys go to the board alone and are never shown. Exit codes: 0 done · 2 something
-    is wrong or cannot be had, said in a line; with --all, of each board.
+    Keys go to the board alone and are never shown.
+
+    Exit codes: 0 done · 2 something is wrong or cannot be had, said in a line;
+    with --all, in a line for each such board.
     """
     from tools.provision.doing import Wish
     from tools.provision.state import State
