@@ -47,6 +47,13 @@ class Connection:
         self.busy_ms = 0  # a slow network is at what was sent until then
         self.receipts: set[int] = set()  # packets with receipts that the device has not acknowledged
         self.unsent_receipts = 0  # messages that never left, for nothing passes
+        self.is_served = False  # the broker has answered more than the CONNECT
+        self.early: list[tuple[Key | None, bytes]] = []  # what overtook the broker's own answers
+
+    @property
+    def awaits_broker(self) -> bool:
+        """Whether answers of the broker itself are still to come: it always has one more as long as it has only greeted."""
+        return (self.greeted and not self.is_served) or any(waiting.key[0] not in ("receipt", "open") for waiting in self.awaited)
 
     def without_receipts(self) -> None:
         """Nobody is there who would give one."""

@@ -3,7 +3,7 @@
 Coverage that is lost is the world's affair (`World.has_coverage`). Each fault begins and ends at a virtual time, when every
 device has lived up to there and has its answers: what was on the way has arrived. From then on the devices feel it by the virtual
 clock alone (`net`), whatever the real programs take to die, to start again or to catch up, so that such a run is repeated to the
-byte. Except for one thing: a broker that dies while the bridge is parted from it, or slow. What the two had of each other's
+byte. Except for one thing: a broker that dies while the bridge is down, parted from it, or slow. What the two had of each other's
 then comes a second time, as it would in the field, and when is the host's affair; nothing is lost or doubled by it.
 """
 

@@ -3,7 +3,8 @@
 A device's bytes go to the broker at once; what comes back reaches the device at a virtual time that follows from when it
 asked, not from how long the broker really took. To make that possible a device's time is held below the moment at which
 an answer is due until the answer is there: a CONNACK, SUBACK, PUBACK or PINGRESP from the broker, and for records the
-bridge's receipt. So a run is the same at any speed. What comes unasked is delivered as soon as the device can hear it.
+bridge's receipt. So a run is the same at any speed. What comes unasked is delivered as soon as the device can hear it, and what
+the bridge has to say after what the broker itself still has to answer, whichever of the two was faster.
 
 Without coverage a connection cannot be made and answers wait until there is some again; what a device writes on a connection
 that stands is passed on at once all the same, as if the network had just been left.
@@ -126,13 +127,20 @@ class Network:
 
     def cut(self, names: Iterable[str]) -> None:
         """These devices have no network until `join`; what they write on a connection that stands is passed on all the same."""
-        self.ways.cut.update(names)
+        self._cut(names)
 
     def part(self, names: Iterable[str]) -> None:
         """Between these devices and the broker nothing passes, either way, until `mend`; nobody is told."""
         names = list(names)
-        self.ways.cut.update(names)
+        self._cut(names)
         self.ways.parted.update(names)
+
+    def _cut(self, names: Iterable[str]) -> None:
+        names = set(names)
+        self.ways.cut |= names
+        for connection in self._standing():
+            if connection.device.name in names:
+                self._overtaken(connection)
 
     def join(self, names: Iterable[str], t_ms: int) -> None:
         """The way is open again at t_ms; where there is still none for another reason, all goes on waiting."""
@@ -205,6 +213,7 @@ class Network:
                 connecting = connection.real is None
                 due_ms = connection.awaited[0].due_ms
                 connection.awaited.clear()
+                self._overtaken(connection)
                 if connecting:
                     self._push(connection, due_ms, bytes([ch.SOCK_ERROR, errno.ECONNREFUSED]))
                     self._drop(connection.device, connection.sub)
@@ -373,6 +382,23 @@ class Network:
             self._arrive(connection, answers(packet), packet)
 
     def _arrive(self, connection: Connection, key: Key | None, data: bytes) -> None:
+        # What the bridge has to say races with the broker's own answers. Here it always loses.
+        if key is None or key[0] == "receipt":
+            if connection.awaits_broker and connection.device.name not in self.ways.cut:
+                connection.early.append((key, data))
+                return
+        elif key[0] in ("suback", "puback", "pingresp"):
+            connection.is_served = True
+        self._come(connection, key, data)
+        if not connection.awaits_broker:
+            self._overtaken(connection)
+
+    def _overtaken(self, connection: Connection) -> None:
+        early, connection.early = connection.early, []
+        for key, data in early:
+            self._come(connection, key, data)
+
+    def _come(self, connection: Connection, key: Key | None, data: bytes) -> None:
         if key is not None and key[0] == "receipt":
             number = given_as(data) if connection.tls is None else 0
             if number:
@@ -398,6 +424,7 @@ class Network:
 
     def _lost(self, connection: Connection, due_ms: int = 0) -> None:
         """The broker closed or reset the connection."""
+        self._overtaken(connection)
         if connection.sealed or connection.device.name in self.ways.cut:
             connection.is_over = True
             self._hang_up(connection)

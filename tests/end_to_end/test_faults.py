@@ -76,7 +76,7 @@ def test_no_fault_in_between_loses_a_record_or_an_event(outcome: Outcome) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("faults", [FAULTS, SLOW, PARTED, AT_RANDOM], ids=["down", "slow", "parted", "random"])
+@pytest.mark.parametrize("faults", [FAULTS, SLOW, PARTED], ids=["down", "slow", "parted"])
 def test_what_fails_in_between_loses_nothing_and_is_the_same_each_time(faults: str, tmp_path: Path):
     first = run_with(tmp_path / "first", faults)
     assert first.run.faults_done
@@ -90,8 +90,11 @@ def test_what_fails_in_between_loses_nothing_and_is_the_same_each_time(faults: s
 
 
 @pytest.mark.slow
-def test_faults_over_each_other_lose_nothing_and_double_nothing(tmp_path: Path):
-    outcome = run_with(tmp_path / "one", OVER_EACH_OTHER)
+@pytest.mark.parametrize("faults", [AT_RANDOM, OVER_EACH_OTHER], ids=["at random", "over each other"])
+def test_faults_that_meet_lose_nothing_and_double_nothing(faults: str, tmp_path: Path):
+    # A broker that comes back while the bridge is down, or the other way round, may give it some messages twice, or not: each
+    # has its receipt, and a device that has one more goes on a few seconds sooner or later: no run of these is the same again.
+    outcome = run_with(tmp_path / "one", faults)
     assert outcome.summary.is_good
     assert_nothing_is_lost_or_doubled(outcome)
     assert_each_finding_once(outcome, tmp_path)
