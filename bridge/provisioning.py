@@ -25,6 +25,8 @@ RF_KEY_ID = 1
 VALUE_MAX = 1024  # bytes of one value: what the firmware reads of the key slot and of each certificate
 PARTNERS_MAX = 16  # slots of a home unit (firmware.core.frame)
 BOARDS = {"tag": "tag_t_a7670_l76k", "hmu": "hmu_esp32_poe"}  # the ones that the project is built on
+# A home unit's ways to the broker that each board has, the usual one first: what its `Board.link` knows.
+LINKS = {"hmu_esp32_poe": ("ethernet", "wifi"), "hmu_t_a7670": ("cellular", "wifi")}
 KEY_SLOT = "provision"
 BOARD = "board"  # which folder of firmware/boards/ it is; firmware/main.py starts nothing without it
 CERTIFICATES = ("ca", "cert", "cert_key")
@@ -64,7 +66,8 @@ class Place:
     """Where a device stands: its broker (host, port), its shard, and whom it speaks to by radio.
 
     `partners`: ids; of a tag its home unit, of a home unit its tags in the order of their slots. `slot`: a tag's place among
-    them. `links` (names, in the order of preference) and `wifi` (ssid, passphrase): a home unit's ways to the broker.
+    them. `links` (names, in the order of preference), `wifi` (ssid, passphrase) and `apn` (a cellular network's access point):
+    a home unit's ways to the broker.
     """
 
     broker: tuple[str, int]
@@ -73,6 +76,7 @@ class Place:
     slot: int = 0
     links: tuple[str, ...] = ()
     wifi: tuple[str, str] | None = field(default=None, repr=False)
+    apn: str | None = None
 
     def told(self) -> dict[str, Any]:
         """What of it is no secret, as the inventory remembers it."""
@@ -82,6 +86,7 @@ class Place:
             "partners": list(self.partners),
             "slot": self.slot,
             "links": list(self.links),
+            "apn": self.apn,
         }
 
 
@@ -109,6 +114,9 @@ def settings(
         raise ConfigError(name, "broker", f"{host}:{port}", "a host name or an address, and a port of 1 to 65535")
     if len(place.partners) > PARTNERS_MAX:
         raise ConfigError(name, "partners", len(place.partners), f"at most {PARTNERS_MAX}: a home unit has no more places")
+    for link in place.links:
+        if link not in LINKS.get(board, place.links):
+            raise ConfigError(name, "links", link, f"some of {', '.join(LINKS[board])}: a {board} has no other")
     slot: dict[str, Any] = {
         "device": ident.parse_device_name(name),
         "shard": place.shard,
@@ -123,8 +131,10 @@ def settings(
     }
     if place.links:
         slot["links"] = list(place.links)
-    if place.wifi:
+    if "wifi" in place.links and place.wifi:
         slot["wifi"] = list(place.wifi)
+    if "cellular" in place.links and place.apn:
+        slot["cellular"] = [place.apn]
     values: dict[str, bytes] = {}
     if credentials is not None:
         values |= zip(CERTIFICATES, (credentials.ca, credentials.certificate, credentials.key), strict=True)

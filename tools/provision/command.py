@@ -4,7 +4,7 @@ import getpass
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,8 +16,8 @@ from tools.failures import WRONG, one_line, say, tells
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from tools.board import Port
-    from tools.provision.doing import Outcome, Wish
+    from tools.board import Link, Port
+    from tools.provision.doing import Change, Outcome, Plan, Wish
     from tools.provision.state import State
 
 AT_ONCE = 13  # boards: a full USB hub's worth
@@ -115,12 +115,18 @@ def provision(
         check_target(label)
     engine = scheme.open_store()
     try:
-        done = _all(scheme, engine, wish, port, yes, dry_run) if every else _one(scheme, engine, wish, port, yes, dry_run)
+        failed = 0
+        if every:
+            done, failed = _all(scheme, engine, wish, port, yes, dry_run)
+        else:
+            done = _one(scheme, engine, wish, port, yes, dry_run)
         if label is not None and done:
             from tools.provision.labels import write_labels
 
             write_labels(label, [outcome.name for outcome in done])
             typer.echo(f"label: {label}")
+        if failed:
+            raise typer.Exit(WRONG)
     finally:
         engine.dispose()
 
@@ -157,7 +163,9 @@ def _one(scheme: "State", engine: "Engine", wish: "Wish", port: str | None, yes:
     return [outcome]
 
 
-def _all(scheme: "State", engine: "Engine", wish: "Wish", port: str | None, yes: bool, dry_run: bool) -> "list[Outcome]":
+def _all(
+    scheme: "State", engine: "Engine", wish: "Wish", port: str | None, yes: bool, dry_run: bool
+) -> "tuple[list[Outcome], int]":
     from bridge.errors import ConfigError
     from tools.board import list_boards
     from tools.inputs import COMMAND_LINE
@@ -173,28 +181,29 @@ def _all(scheme: "State", engine: "Engine", wish: "Wish", port: str | None, yes:
         raise ConfigError(COMMAND_LINE, "--all", "no board", "boards that are plugged in")
     planning = threading.Lock()
 
-    def one(port: "Port") -> "tuple[Port, Outcome | Exception | None]":
-        def ask(name: str, questions: list[str]) -> None:
-            confirm_use(name, questions, yes, _QUESTION, nobody=True)
+    def ask(name: str, questions: list[str]) -> None:
+        confirm_use(name, questions, yes, _QUESTION, nobody=True)
 
-        try:
-            return port, _on(scheme, engine, wish, port, ask, lambda text: None, dry_run, planning)
-        except ConfigError as error:
-            return port, error
+    def one(port: "Port") -> "Outcome | None":
+        return _on(scheme, engine, wish, port, ask, lambda text: None, dry_run, planning)
 
     done, failed = [], 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for at, outcome in pool.map(one, ports):
-            if isinstance(outcome, Exception):
+        under_way = {pool.submit(one, port): port for port in ports}
+        for each in as_completed(under_way):
+            name = under_way[each].name
+            try:
+                outcome = each.result()
+            except ConfigError as error:
                 failed += 1
-                say(one_line(outcome))
-            elif outcome is not None:
-                _tell(outcome, f"{at.name}  ")
+                say(f"{name}: {one_line(error).removeprefix(f'{name}: ')}")
+                continue
+            if outcome is not None:
+                _tell(outcome, f"{name}  ")
                 done.append(outcome)
     if failed:
         say(f"{failed} of {len(ports)} boards are not done; the same command does what is left")
-        raise typer.Exit(WRONG)
-    return done
+    return sorted(done, key=lambda outcome: outcome.name), failed
 
 
 def _on(
@@ -238,10 +247,9 @@ def _on(
     return outcome
 
 
-def _let_go(link: object) -> None:
-    from tools.board import Link, LinkError
+def _let_go(link: "Link") -> None:
+    from tools.board import LinkError
 
-    assert isinstance(link, Link)
     try:
         link.reset()
     except LinkError:
@@ -300,10 +308,7 @@ def _tell(outcome: "Outcome", before: str = "") -> None:
         typer.echo(f"{before}  {name} does not know of it yet: plug it in, and `homeward provision {name}`")
 
 
-def _foretell(plan: object, change: object, port: str) -> None:
-    from tools.provision.doing import Change, Plan
-
-    assert isinstance(plan, Plan) and isinstance(change, Change)
+def _foretell(plan: "Plan", change: "Change", port: str) -> None:
     unit = f", home unit {plan.home_unit}" if plan.home_unit not in (None, plan.name) else ""
     typer.echo(f"{port}: {plan.name} on a {plan.board}{unit}, broker {plan.place.broker[0]}:{plan.place.broker[1]}")
     typer.echo("  would write " + (", ".join(change.words) or "nothing"))

@@ -11,12 +11,13 @@ Whatever ends it half-way, the same command goes on with it: what stands is not 
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import IntegrityError
 
 import firmware
 from bridge import inventory, provisioning
@@ -33,8 +34,16 @@ from firmware.core.slots import Slots
 from .bench import Bench, Found
 from .state import State
 
+_WORDS = {
+    "ca": "certificate",
+    "cert": "certificate",
+    "cert_key": "certificate",
+    provisioning.KEY_SLOT: "name and keys",
+    provisioning.BOARD: "board",
+    message.ORDER_LEASE: "lease",
+    message.ORDER_CONFIG: "settings and zones",
+}
 KINDS = {"tag": ident.TAG, "hmu": ident.HMU}
-OTHER = {"tag": "hmu", "hmu": "tag"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,7 @@ class Change:
     @property
     def words(self) -> list[str]:
         """For people: of what there is something to write."""
-        return [*self.differing, *(asking.WORDS[kind] for kind in self.orders)]
+        return list(dict.fromkeys(_WORDS[each] for each in (*self.differing, *self.orders)))
 
 
 @dataclass(frozen=True)
@@ -121,10 +130,7 @@ def provision(
             # What it is to be given must be had, and the board must have room for it, before the inventory says anything.
             _values(state, plan)
             bench.flash("config")
-            with engine.begin() as connection:
-                plan = _plan(connection, bench, state, found, Wish(plan.name, wish.partners, plan.board, wish.by_whom))
-                usb = bench.link.port.serial_number or None
-                inventory.claim(connection, plan.name, plan.place.shard, found.chip, usb, plan.board, plan.key_id)
+            plan = _claim(bench, state, engine, found, replace(wish, name=plan.name, board=plan.board))
     begun(plan.name)
     if not is_done:
         change = _write(bench, state, engine, plan, found, tell)
@@ -172,8 +178,10 @@ def _plan(connection: Connection, bench: Bench, state: State, found: Found, wish
     for pair in inventory.pair_by_scheme(connection, device_id, wish.by_whom, shard):
         notes.append(f"paired, as the scheme has it: {pair[0]} with {pair[1]}")
     partners, slot, unit = inventory.place_of(connection, device_id)
-    is_unit = kind == "hmu"
-    place = Place(state.broker, shard, partners, slot, state.site.links if is_unit else (), state.wifi() if is_unit else None)
+    place = Place(state.broker, shard, partners, slot)
+    if kind == "hmu":
+        links = state.site.links or provisioning.LINKS.get(board, ())[:1]
+        place = replace(place, links=links, wifi=state.wifi(), apn=state.site.apn)
 
     questions = []
     if use := inventory.use_of(connection, device_id):
@@ -253,6 +261,17 @@ def _called(device_id: Any) -> str:
         return "another device"
 
 
+def _claim(bench: Bench, state: State, engine: Engine, found: Found, wish: Wish) -> Plan:
+    try:
+        with engine.begin() as connection:
+            plan = _plan(connection, bench, state, found, wish)
+            usb = bench.link.port.serial_number or None
+            inventory.claim(connection, plan.name, plan.place.shard, found.chip, usb, plan.board, plan.key_id)
+            return plan
+    except IntegrityError:
+        raise ConfigError("inventory", "device", wish.name, "a board that no other bench has just taken: try again") from None
+
+
 # What differs, and writing it.
 
 
@@ -264,7 +283,7 @@ def _values(state: State, plan: Plan) -> dict[str, bytes]:
 def _compare(bench: Bench, state: State, engine: Engine, plan: Plan) -> Change:
     if plan.wipes or plan.state != inventory.READY:
         # All of it, or what the last try left undone: found out when it is claimed.
-        return Change({}, ("all",), {})
+        return Change({}, (*provisioning.CERTIFICATES, provisioning.KEY_SLOT, provisioning.BOARD), {})
     values = _values(state, plan)
     slots = Slots(bench.flash("config"))
     slots.mount()

@@ -43,7 +43,7 @@ TLS = "tls"
 KITS = "kits"
 STORE = "store.db"
 PORT = 8883  # MQTT over TLS (IANA)
-LINKS = ("ethernet", "wifi", "cellular")  # firmware.hmu.links.NAMES
+LINKS = sorted({link for links in provisioning.LINKS.values() for link in links})
 _KIT_MAX = 16_384  # bytes
 
 
@@ -57,6 +57,7 @@ class Site(BaseModel):
     store: Annotated[str, Field(min_length=1)] = STORE
     links: tuple[str, ...] = ()
     wifi_file: Path | None = None
+    apn: Annotated[str, Field(min_length=1)] | None = None
     boards: dict[str, str] = Field(default_factory=dict)
 
 

@@ -182,7 +182,7 @@ def test_a_device_without_a_kit_is_refused_before_anything_is_written(
         ('broker = "x:0"', "provision.toml: broker: got 'x:0'"),
         ("", "provision.toml: broker: got None"),
         ('broker = "x"\ncolour = "red"', "colour"),
-        ('broker = "x"\nlinks = ["pigeon"]', "some of ethernet, wifi, cellular"),
+        ('broker = "x"\nlinks = ["pigeon"]', "some of cellular, ethernet, wifi"),
         ('broker = "x"\nlinks = ["wifi"]', "wifi_file"),
         ('broker = "x"\nshard = "a/b"', "one topic level"),
         ('broker = "x"\n[boards]\ncat = "x"', "tag or hmu"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 from cryptography import x509
 from sqlalchemy import insert, select, update
 
+import firmware
 from bridge import inventory, keys
 from bridge.cases.scheme import Scheme, apply_scheme
 from bridge.orders import bench as scheme_bench
 from bridge.orders.payloads import Lease, parse_config
+from bridge.provisioning import LINKS
 from bridge.store import open_store, schema
 from firmware.core import ident, message
 from firmware.core.blockdev import FileDevice
@@ -22,6 +25,7 @@ from firmware.core.lease import Lease as LeaseSlot
 from firmware.core.slots import Slots
 from sim.board.board import Board
 from tests.tools.provision.boards import pretend_firmware, slot, told, usb, value, values, words_of
+from tools.provision.doing import boards
 
 TAG, UNIT = "tag-000001", "hmu-000001"
 Plugged = Callable[..., Board]
@@ -134,7 +138,7 @@ def test_a_device_in_use_is_not_touched_unless_somebody_says_yes(command: Comman
     assert refused.stderr == ("homeward: tag-000001: in use: got 'it is worn by wearer w1', expected --yes, if that is meant\n")
     assert values(board) == before
     assert [row["device"] for row in json.loads(command("inventory", "list", "--json").stdout)] == [TAG]
-    assert "provision" in command("provision", TAG, "--with", "hmu-000009", "--yes").stdout
+    assert "wrote name and keys" in command("provision", TAG, "--with", "hmu-000009", "--yes").stdout
     assert slot(board).partners == [ident.parse_device_name("hmu-000009")]
 
 
@@ -210,14 +214,24 @@ def test_a_board_whose_flash_was_erased_goes_on_under_its_next_key(command: Comm
     engine.dispose()
 
 
-def test_what_it_is_flashed_as_says_what_it_becomes(command: Command, plugged: Plugged) -> None:
+def test_what_it_is_flashed_as_says_what_it_becomes(command: Command, plugged: Plugged, folder: Path) -> None:
     board = plugged()
     pretend_firmware(board, "hmu_t_a7670")
     assert "is flashed as a tag" in command("provision", "tag", code=2).stderr
     assert "firmware for hmu_esp32_poe" in command("provision", "hmu", "--board", "hmu_esp32_poe", code=2).stderr
     assert values(board) == {}
+    (folder / "provision.toml").write_text((folder / "provision.toml").read_text() + 'apn = "m2m"\n')
     command("provision")
     assert slot(board).name == UNIT and value(board, "board") == b"hmu_t_a7670"
+    fields = json.loads(value(board, "provision"))
+    assert (fields["links"], fields["cellular"]) == (["cellular"], ["m2m"])
+
+
+def test_a_home_unit_s_ways_are_those_that_its_board_knows() -> None:
+    for board in boards():
+        if board.startswith("hmu_"):
+            source = (Path(firmware.__path__[0]) / "boards" / board / "__init__.py").read_text("utf-8")
+            assert set(re.findall(r'name == "(\w+)"', source)) == set(LINKS[board])
 
 
 def test_a_tag_and_its_home_unit_learn_of_each_other_in_either_order(command: Command, plugged: Plugged, folder: Path) -> None:
@@ -241,6 +255,7 @@ def test_a_bench_is_done_at_once_and_those_who_cannot_be_are_named(command: Comm
     done = command("provision", "--all", "--label", tmp_path / "sheet.pdf", code=2)
     assert usb(1) not in done.stdout and "1 of 4 boards are not done" in done.stderr
     assert sorted(slot(board).name for board in boards[1:]) == [UNIT, TAG, "tag-000002"]
+    assert f"{usb(1)}: command line: NAME" in done.stderr and (tmp_path / "sheet.pdf").exists()
     again = command("provision", "--all", "tag", code=2)  # the home unit is none
     assert again.stdout.count("nothing to do") == 2 and slot(boards[0]).name == "tag-000003"
 
