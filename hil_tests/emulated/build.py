@@ -103,7 +103,9 @@ def _build(cache: Path, elf: Path) -> None:
     objects = elf.with_suffix(".objects")
     shutil.rmtree(objects, ignore_errors=True)
     command = ["make", f"-j{os.cpu_count() or 1}", f"TOP={sources[0]}", f"LITTLEFS={sources[1] / 'littlefs'}", f"BUILD={objects}"]
-    _run([*command, f"PYTHON={sys.executable}"], _IMAGE)
+    # The version is MicroPython's own, not of the repository that this is built in; the same bytes whenever it is built.
+    plain = {**os.environ, "GIT_DIR": os.devnull, "SOURCE_DATE_EPOCH": "0"}
+    _run([*command, f"PYTHON={sys.executable}"], _IMAGE, plain)
     (objects / "micropython.elf").replace(elf)
     shutil.rmtree(objects)
 
@@ -129,9 +131,11 @@ def _unpacked(source: Source, cache: Path) -> Path:
     return folder
 
 
-def _run(command: list[str], folder: Path) -> str:
+def _run(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> str:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=5 * _MINUTE_S)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=5 * _MINUTE_S, stdin=subprocess.DEVNULL
+        )
     except subprocess.TimeoutExpired:
         raise EmulatedError(f"{command[0]}: not done within five minutes") from None
     if done.returncode:

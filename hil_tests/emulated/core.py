@@ -36,7 +36,7 @@ NUMBERS = {
     "records": message.RECORDS,
 }
 PLACES = ((507_151_234, -24_368_765), (612_175_000, -1_498_997_000), (-178_000_000, 1_799_960_000), (-338_600_000, 1_512_100_000))
-"""Dorset; Anchorage, beyond 107.37 degrees, where a longitude is a long integer on 32 bits; Fiji, on the 180th meridian; Sydney."""
+"""Dorset; Anchorage, beyond 107.37 degrees, where a longitude is a long integer on 32 bits; Fiji, at 180; Sydney."""
 
 
 def zones() -> bytes:
@@ -63,7 +63,7 @@ def zones() -> bytes:
 
 
 def build(folder: Path, architecture: str) -> Path:
-    """The pure core and our scripts, compiled for an architecture of mpy-cross's ("": bytecode alone). The folder to import from."""
+    """The pure core and our scripts, compiled for an architecture of mpy-cross's ("": bytecode alone). The folder to import."""
     for source, place in firmware_sources():
         if place.parts[1] in _PACKAGES:
             compile_firmware(source, folder / place.with_suffix(".mpy"), place, folder / "folded", architecture)

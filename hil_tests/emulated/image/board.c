@@ -34,10 +34,61 @@ static ringbuf_t rx = {rx_bytes, sizeof(rx_bytes), 0, 0};
 static bool is_virtual;  // time is instructions and sleeps: what the host takes its time for is none
 static int64_t shift;    // of the ticks, by sleeps that were skipped and waits that do not count
 
+// A word that a reset leaves as it is, and the power switch does not.
+#define CAUSE REG(0x21fffff8)
+#define CAUSE_IS_KEPT (0x484d5744)
+
+static int cause = RESET_POWER;
+
+int board_reset_cause(void) {
+    return cause;
+}
+
+void board_note_soft_reset(void) {
+    cause = RESET_SOFT;
+}
+
+void board_reset(int why) {
+    (&CAUSE)[1] = CAUSE_IS_KEPT;
+    CAUSE = why;
+    AIRCR = 0x05fa0004;
+    for (;;) {
+    }
+}
+
+// The watchdog: timer 1 ticks each 100 ms.
+#define TIMER1_CTRL REG(0x40001000)
+#define TIMER1_RELOAD REG(0x40001008)
+#define TIMER1_INT REG(0x4000100c)
+static volatile unsigned patience, left;
+
+void TIMER1_Handler(void) {
+    TIMER1_INT = 1;
+    if (--left == 0) {
+        board_reset(RESET_WATCHDOG);
+    }
+}
+
+void board_watchdog(unsigned ms) {
+    if (ms) {
+        patience = ms / 100 + 1;
+    }
+    left = patience;
+    if (ms && !is_virtual) {
+        TIMER1_RELOAD = TICKS_PER_10MS * 10;
+        TIMER1_CTRL = 1 | 8;
+        NVIC_ISER = 1 << 9;
+    }
+}
+
 void board_init(void) {
     UART_BAUDDIV = 16;
     UART_CTRL = 1 | 2 | 4 | 8; // transmit, receive, and both interrupts
+    (void)UART_DATA; // or QEMU does not look again at what the host sent before now
     PRESCALE = 0;
+    cause = (&CAUSE)[1] == CAUSE_IS_KEPT ? (int)CAUSE : RESET_POWER;
+    (&CAUSE)[1] = CAUSE_IS_KEPT; // QEMU's own reset button leaves no cause
+    CAUSE = RESET_HARD;
     NVIC_ISER = 1 << 0 | 1 << 1 | 1 << 8; // UART0 RX and TX, timer 0
 }
 
@@ -113,12 +164,6 @@ void board_sleep_until(uint64_t ticks) {
         if (MP_STATE_MAIN_THREAD(mp_pending_exception) != MP_OBJ_NULL || MP_STATE_VM(sched_state) == MP_SCHED_PENDING) {
             return;
         }
-    }
-}
-
-void board_reset(void) {
-    AIRCR = 0x05fa0004;
-    for (;;) {
     }
 }
 

@@ -14,7 +14,12 @@ uint64_t board_ticks(void);            // 25 MHz since the start, of QEMU's virt
 void board_set_virtual(void);          // time passes by instructions and sleeps alone, never by waiting for the host
 void board_sleep_until(uint64_t ticks);// or until an interrupt wants the interpreter
 bool board_received(void);             // a byte waits on the serial port
-void board_reset(void) __attribute__((noreturn));
+// Numbers of the ESP32's machine.reset_cause().
+enum { RESET_POWER = 1, RESET_HARD = 2, RESET_WATCHDOG = 3, RESET_SOFT = 5 };
+void board_reset(int cause) __attribute__((noreturn));
+int board_reset_cause(void);
+void board_note_soft_reset(void);
+void board_watchdog(unsigned ms); // from now on a reset when it is not called for so long; 0: as long as before
 
 // Semihosting (Arm IHI0032): files of the host, for as long as the host allows it.
 int host_open(const char *path, unsigned mode); // -1: no. Modes: 1 "rb", 3 "r+b"

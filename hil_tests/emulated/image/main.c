@@ -79,6 +79,7 @@ int main(void) {
             }
         }
         mp_hal_stdout_tx_strn("MPY: soft reboot\r\n", 18);
+        board_note_soft_reset();
         gc_sweep_all();
         mp_deinit();
     }
@@ -120,10 +121,12 @@ void Reset_Handler(void) {
 void UART0_RX_Handler(void);
 void UART0_TX_Handler(void);
 void TIMER0_Handler(void);
+void TIMER1_Handler(void);
 
 const void *const vectors[16 + 32] __attribute__((section(".vectors"), used)) = {
     &_estack, Reset_Handler, HardFault_Handler, HardFault_Handler, HardFault_Handler, HardFault_Handler, HardFault_Handler,
     [16 + 0] = UART0_RX_Handler,
     [16 + 1] = UART0_TX_Handler,
     [16 + 8] = TIMER0_Handler,
+    [16 + 9] = TIMER1_Handler,
 };

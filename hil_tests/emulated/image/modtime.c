@@ -1,14 +1,9 @@
-// The modules time and machine, as far as the firmware's pure core and a host's tools use them. Time is QEMU's virtual clock:
-// with -icount it is instructions executed and nothing else.
+// The module time, as far as the firmware's pure core and a host's tools use it. Its clock is board.c's.
 
 #include "py/mphal.h"
 #include "py/runtime.h"
 #include "py/smallint.h"
-#include <string.h>
-
-#include "shared/runtime/pyexec.h"
 #include "board.h"
-#include "fs.h"
 
 #define PERIOD (1u << 30) // of ticks, as on every 32-bit port
 
@@ -84,28 +79,3 @@ static const mp_rom_map_elem_t time_table[] = {
 static MP_DEFINE_CONST_DICT(time_globals, time_table);
 const mp_obj_module_t time_module = { .base = { &mp_type_module }, .globals = (mp_obj_dict_t *)&time_globals };
 MP_REGISTER_EXTENSIBLE_MODULE(MP_QSTR_time, time_module);
-
-static mp_obj_t machine_reset(void) {
-    board_reset();
-}
-static MP_DEFINE_CONST_FUN_OBJ_0(machine_reset_obj, machine_reset);
-
-static mp_obj_t machine_soft_reset(void) {
-    mp_raise_type(&mp_type_SystemExit);
-}
-static MP_DEFINE_CONST_FUN_OBJ_0(machine_soft_reset_obj, machine_soft_reset);
-
-static mp_obj_t machine_unique_id(void) {
-    return mp_obj_new_bytes((const byte *)option("id", "emulated"), strlen(option("id", "emulated")));
-}
-static MP_DEFINE_CONST_FUN_OBJ_0(machine_unique_id_obj, machine_unique_id);
-
-static const mp_rom_map_elem_t machine_table[] = {
-    { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_machine) },
-    { MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&machine_reset_obj) },
-    { MP_ROM_QSTR(MP_QSTR_soft_reset), MP_ROM_PTR(&machine_soft_reset_obj) },
-    { MP_ROM_QSTR(MP_QSTR_unique_id), MP_ROM_PTR(&machine_unique_id_obj) },
-};
-static MP_DEFINE_CONST_DICT(machine_globals, machine_table);
-const mp_obj_module_t machine_module = { .base = { &mp_type_module }, .globals = (mp_obj_dict_t *)&machine_globals };
-MP_REGISTER_EXTENSIBLE_MODULE(MP_QSTR_machine, machine_module);

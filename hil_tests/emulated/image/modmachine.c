@@ -1,0 +1,76 @@
+// The module machine: resets, their causes, the watchdog, and the name that the machine was given.
+
+#include <string.h>
+
+#include "py/runtime.h"
+#include "board.h"
+#include "fs.h"
+
+static mp_obj_t machine_reset(void) {
+    board_reset(RESET_HARD);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(machine_reset_obj, machine_reset);
+
+static mp_obj_t machine_soft_reset(void) {
+    mp_raise_type(&mp_type_SystemExit);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(machine_soft_reset_obj, machine_soft_reset);
+
+static mp_obj_t machine_unique_id(void) {
+    return mp_obj_new_bytes((const byte *)option("id", "emulated"), strlen(option("id", "emulated")));
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(machine_unique_id_obj, machine_unique_id);
+
+static mp_obj_t machine_reset_cause(void) {
+    return MP_OBJ_NEW_SMALL_INT(board_reset_cause());
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(machine_reset_cause_obj, machine_reset_cause);
+
+// Once made it runs until a reset, as on the chip.
+static mp_obj_t wdt_feed(mp_obj_t self) {
+    (void)self;
+    board_watchdog(0);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(wdt_feed_obj, wdt_feed);
+
+static const mp_obj_type_t wdt_type;
+
+static mp_obj_t wdt_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
+    static const mp_obj_base_t wdt = {&wdt_type};
+    static const mp_arg_t allowed[] = {
+        { MP_QSTR_id, MP_ARG_INT, {.u_int = 0} },
+        { MP_QSTR_timeout, MP_ARG_INT, {.u_int = 5000} },
+    };
+    mp_arg_val_t values[2];
+    (void)type;
+    mp_arg_parse_all_kw_array(n_args, n_kw, args, 2, allowed, values);
+    if (values[1].u_int <= 0) {
+        mp_raise_ValueError(MP_ERROR_TEXT("timeout"));
+    }
+    board_watchdog(values[1].u_int);
+    return MP_OBJ_FROM_PTR(&wdt);
+}
+
+static const mp_rom_map_elem_t wdt_locals_table[] = {
+    { MP_ROM_QSTR(MP_QSTR_feed), MP_ROM_PTR(&wdt_feed_obj) },
+};
+static MP_DEFINE_CONST_DICT(wdt_locals, wdt_locals_table);
+static MP_DEFINE_CONST_OBJ_TYPE(wdt_type, MP_QSTR_WDT, MP_TYPE_FLAG_NONE, make_new, wdt_new, locals_dict, &wdt_locals);
+
+static const mp_rom_map_elem_t machine_table[] = {
+    { MP_ROM_QSTR(MP_QSTR_WDT), MP_ROM_PTR(&wdt_type) },
+    { MP_ROM_QSTR(MP_QSTR_reset_cause), MP_ROM_PTR(&machine_reset_cause_obj) },
+    { MP_ROM_QSTR(MP_QSTR_PWRON_RESET), MP_ROM_INT(RESET_POWER) },
+    { MP_ROM_QSTR(MP_QSTR_HARD_RESET), MP_ROM_INT(RESET_HARD) },
+    { MP_ROM_QSTR(MP_QSTR_WDT_RESET), MP_ROM_INT(RESET_WATCHDOG) },
+    { MP_ROM_QSTR(MP_QSTR_DEEPSLEEP_RESET), MP_ROM_INT(4) },
+    { MP_ROM_QSTR(MP_QSTR_SOFT_RESET), MP_ROM_INT(RESET_SOFT) },
+    { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_machine) },
+    { MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&machine_reset_obj) },
+    { MP_ROM_QSTR(MP_QSTR_soft_reset), MP_ROM_PTR(&machine_soft_reset_obj) },
+    { MP_ROM_QSTR(MP_QSTR_unique_id), MP_ROM_PTR(&machine_unique_id_obj) },
+};
+static MP_DEFINE_CONST_DICT(machine_globals, machine_table);
+const mp_obj_module_t machine_module = { .base = { &mp_type_module }, .globals = (mp_obj_dict_t *)&machine_globals };
+MP_REGISTER_EXTENSIBLE_MODULE(MP_QSTR_machine, machine_module);
