@@ -1,11 +1,11 @@
 """The dock's rows of the bench. `rows(quick)` yields them.
 
-dock.ten_days_s             from the moment at which a tag is docked until it has the receipt of its last record: ten days of a fix a
-                            minute, 14,400 records, by `homeward dock --store` as a program. The tag is a board on a pseudo-terminal
-                            at 921,600 baud that was flashed with `homeward flash`
-dock.bytes_per_record       on the line, both ways, frames, acknowledgements, receipts and states included; 32 of them are the record
-dock.device_us_per_record   of the device's own work, what grows with the records: read from flash, sealed and framed in messages
-                            of 64, on this machine's interpreter and not on a microcontroller
+dock.ten_days_s             from the moment at which a tag is docked until it has the receipt of its last record: ten days of a
+                            fix a minute, 14,400 records, by `homeward dock --store` as a program. The tag is a board on a
+                            pseudo-terminal at 921,600 baud that was flashed with `homeward flash`
+dock.bytes_per_record       on the line, both ways, frames, acknowledgements, receipts and states included; the record's are 32
+dock.device_us_per_record   of the device's own work, what grows with the records: read from flash, sealed and framed in
+                            messages of 64, on this machine's interpreter and not on a microcontroller
 """
 
 import os

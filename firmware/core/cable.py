@@ -1,6 +1,6 @@
 """The device's end of a cable to the bridge: hands over what the journal and the relay store hold, takes what comes down.
 
-Imported when a zero comes in on the serial port, which nobody types (`node.Node._console`), and dropped when the host falls
+Imported when a zero comes in on the serial port, which nobody types (`line`), and dropped when the host falls
 silent or says BYE; the console then has the port again. `cobs` has the frames, `bridge.carriers.cable` is the other end.
 
 What it guarantees:

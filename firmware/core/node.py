@@ -162,22 +162,10 @@ class Node:
         """Serves whoever types, or speaks on the cable: the code for it is fetched only then."""
         stream = asyncio.StreamReader(sys.stdin.buffer)
         got = await stream.read(1)
-        while got:
-            if got == b"\0":  # nobody types that
-                try:
-                    from . import cable
+        if got:
+            from . import line
 
-                    await cable.serve(self, sys.stdin.buffer, sys.stdout.buffer)
-                except MemoryError:
-                    pass  # whoever calls calls again
-                cable = None
-                for name in ("cable", "cobs", "_cobs_viper"):
-                    _drop(name)
-                got = await stream.read(1)
-            else:
-                from . import console
-
-                got = await console.serve(self, stream)
+            await line.serve(self, stream, got)
 
     # Orders
 

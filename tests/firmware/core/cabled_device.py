@@ -54,7 +54,7 @@ device.docked = False
 
 hoard = [None] * 1000
 if int(sys.argv[5]):
-    from firmware.core import cable  # noqa: F401  (a board's is compiled already)
+    from firmware.core import cable, line  # noqa: F401  (a board has them compiled)
 
     i = 0
     try:
