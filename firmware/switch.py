@@ -56,8 +56,9 @@ def is_easy(value):
 
 
 def trial(value, is_easy=False):
-    """The other folder goes on trial at the next start."""
-    return value & (_GOOD | _BUSY) | (STARTS + 1) << 1 | (_EASY if is_easy else 0)
+    """The other folder goes on trial at the next start. A release that was flashed ends an update over the air."""
+    kept = value & _GOOD | _EASY if is_easy else value & (_GOOD | _BUSY)
+    return kept | (STARTS + 1) << 1
 
 
 def confirmed(value):

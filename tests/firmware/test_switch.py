@@ -80,7 +80,7 @@ class TwoFolders(RuleBasedStateMachine):
                 self.whole[other] = release  # and comes last
             elif write == 4:
                 self.value = switch.trial(self.value, is_easy)
-                assert switch.is_easy(self.value) == is_easy and switch.is_busy(self.value)
+                assert switch.is_easy(self.value) == is_easy and switch.is_busy(self.value) != is_easy
         self.running = None
 
     @precondition(lambda self: self.running is not None)
