@@ -44,7 +44,9 @@ def until(rig: Rig, what: Callable[[], object], within_ms: int, step_ms: int = 5
     while not what():
         assert rig.clock.now_ms - began_ms < within_ms, f"not within {within_ms} ms"
         rig.clock.advance(step_ms)
-    return rig.clock.now_ms - began_ms
+    took_ms = rig.clock.now_ms - began_ms
+    rig.note("came to pass", waited_ms=took_ms)
+    return took_ms
 
 
 def track(rig: Rig) -> None:

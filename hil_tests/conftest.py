@@ -23,6 +23,7 @@ _spec_key = pytest.StashKey[RigSpec]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("hil", "hardware in the loop")
     group.addoption("--rig", default="sim", metavar="NAME", help="the bench: sim (default), emulated or a file NAME.toml")
+    group.addoption("--firmware", default=None, metavar="FILE", help="with --rig emulated: an ELF for QEMU's mps2-an385")
     group.addoption("--hil-logs", default=None, metavar="FOLDER", help="keep each test's steps, serial logs and recordings here")
     group.addoption("--hil-timeline", default=None, metavar="FILE", help="write a page of the run: tests, steps, serial logs")
 
@@ -30,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*capabilities): what a rig must have for this test to run on it")
     try:
-        config.stash[_spec_key] = find_rig(str(config.getoption("--rig")))
+        config.stash[_spec_key] = find_rig(str(config.getoption("--rig")), _firmware(config))
     except RigError as error:
         raise pytest.UsageError(str(error)) from None
     file = config.getoption("--hil-timeline")
@@ -40,6 +41,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def wanted_by(node: pytest.Item) -> tuple[str, ...]:
     return tuple(name for mark in node.iter_markers("needs") for name in mark.args)
+
+
+def _firmware(config: pytest.Config) -> Path | None:
+    given = config.getoption("--firmware")
+    if given is not None and not Path(str(given)).is_file():
+        raise pytest.UsageError(f"--firmware: got {str(given)!r}, expected a file that is there")
+    return None if given is None else Path(str(given))
 
 
 @pytest.fixture
@@ -72,5 +80,6 @@ def steps(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Steps]:
 def rig(request: pytest.FixtureRequest, _needs: None, rig_spec: RigSpec, steps: Steps, tmp_path: Path) -> Iterator[Rig]:
     """The rig, opened: its device has just been switched on."""
     with rig_spec.open(tmp_path, steps, frozenset(wanted_by(request.node))) as opened:
+        opened.note = steps.note
         steps.note("switched on", rig=rig_spec.name)
         yield opened

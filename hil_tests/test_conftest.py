@@ -48,7 +48,7 @@ def test_a_run_leaves_steps_a_timeline_and_junit(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     (folder,) = logs.iterdir()
     told = [json.loads(line) for line in (folder / "steps.jsonl").read_text("utf-8").splitlines()]
-    assert [step["what"] for step in told] == ["switched on", "attenuate", "no fix"]
+    assert [step["what"] for step in told] == ["switched on", "attenuate", "no fix", "came to pass"]
     assert told[1]["db"] == 200.0 and told[1]["rig_s"] == 0.0 and told[1]["s"] > 0
     page = timeline.read_text("utf-8")
     assert "without a fix there is none in the store" in page and "1 passed" in page and "no fix" in page

@@ -34,18 +34,17 @@ class RigSpec:
         return ", ".join(f"{name} ({self.why_not[name]})" if name in self.why_not else name for name in missing)
 
 
-def _emulated(folder: Path, steps: Steps, wanted: frozenset[str]) -> AbstractContextManager[Rig]:
-    raise RigError("--rig: emulated has no device of this suite; its own tests are in hil_tests/emulated")
-
-
-def find_rig(name: str) -> RigSpec:
-    """RigError when there is none of that name, or when the file that it names is wrong."""
+def find_rig(name: str, firmware: Path | None = None) -> RigSpec:
+    """`firmware`: an ELF for the emulated one, in place of our own. RigError when there is no rig of that name, or when the file
+    that it names is wrong."""
     if name == "sim":
         from hil_tests.rigs.simulated import HAS, SimRig
 
         return RigSpec(name, HAS, SimRig)
     if name == "emulated":
-        return RigSpec(name, frozenset(), _emulated)
+        from hil_tests.rigs.cores import emulated
+
+        return emulated(firmware)
     if name.endswith(".toml"):
         from bridge.errors import ConfigError
         from hil_tests.rigs.bench import spec_of

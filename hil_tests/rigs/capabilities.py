@@ -5,6 +5,7 @@ since it was opened, levels dB, voltages mV. What is done is done when the metho
 real bench, within a millisecond in the simulator.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from firmware.core.record import Record
@@ -161,6 +162,14 @@ class Releases(Protocol):
         ...
 
 
+class Core(Protocol):
+    """The firmware's pure core, compiled for what the rig is, without a device around it."""
+
+    def hour(self, seconds: int) -> Mapping[str, str]:
+        """part → digest of what it gave while it was driven for so many virtual seconds."""
+        ...
+
+
 CAPABILITIES: dict[str, str] = {
     "clock": "the device's time passes",
     "store": "what has come out of the bridge",
@@ -178,6 +187,7 @@ CAPABILITIES: dict[str, str] = {
     "zone": "a zone that the tag was configured with",
     "console": "the tag's debug console",
     "board": "a board that may be flashed and provisioned",
+    "core": "the firmware's pure core by itself",
     "releases": "releases over the air",
     "virtual": "a day in seconds",
 }

@@ -1,5 +1,6 @@
 """A rig that is open: one attribute a capability, None where it has none."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from hil_tests.rigs.capabilities import (
@@ -9,6 +10,7 @@ from hil_tests.rigs.capabilities import (
     Charger,
     Clock,
     Console,
+    Core,
     Flash,
     Gnss,
     Mains,
@@ -45,7 +47,12 @@ class Rig:
     console: Console = None  # type: ignore[assignment]
     board: Board = None  # type: ignore[assignment]
     releases: Releases = None  # type: ignore[assignment]
+    core: Core = None  # type: ignore[assignment]
+    note: Callable[..., None] = lambda what, **about: None
+    """A line in the test's log of steps."""
 
     def has(self) -> set[str]:
-        found = {field.name for field in fields(self) if field.name != "name" and getattr(self, field.name) is not None}
+        found = {
+            field.name for field in fields(self) if field.name not in ("name", "note") and getattr(self, field.name) is not None
+        }
         return found | ({"virtual"} if self.clock is not None and self.clock.is_virtual else set())

@@ -11,6 +11,7 @@ from firmware.core.blockdev import FileDevice
 from firmware.core.ident import parse_device_name
 from firmware.core.journal import read_all
 from firmware.core.record import Record, seq_of
+from hil_tests.rigs.cores import HostCore
 from hil_tests.rigs.flashed import FlashedTag
 from hil_tests.rigs.ptyboard import PtyBoard
 from hil_tests.rigs.reading import records
@@ -72,6 +73,9 @@ class SimRig:
         self._folder, self._steps, self._wanted = folder / "rig", steps, wanted
 
     def __enter__(self) -> Rig:
+        if self._wanted == {"core"}:
+            self._stack = ExitStack()
+            return Rig("sim", core=HostCore())
         if self._wanted == {"board"}:
             self._stack = ExitStack()
             return Rig("sim", board=self._stack.enter_context(PtyBoard(self._folder, self._steps)))
@@ -261,4 +265,4 @@ _PARTS: dict[str, Any] = {
     "clock": _Clock, "store": _Store, "gnss": _Gnss, "wake": _Wake, "radio": _Radio, "strap": _Strap, "case": _Case,
     "mains": _Mains, "charger": _Charger, "network": _Network, "battery": _Battery, "power": _Power, "flash": _Flash,
 }  # fmt: skip
-HAS = frozenset(_PARTS) | {"zone", "virtual", "board", "releases"}
+HAS = frozenset(_PARTS) | {"zone", "virtual", "board", "releases", "core"}
