@@ -5,7 +5,7 @@ a board that is broken is retired, and its number with it. All functions work in
 ConfigError, which undoes it, in words for whoever stands at the bench.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
@@ -19,6 +19,9 @@ from firmware.core import ident
 
 PLANNED, BEGUN, READY, RETIRED = "planned", "begun", "ready", "retired"
 HEARD_LATELY_MS = 24 * 3600_000  # our judgement: a tag on the shelf speaks once an hour, one without network for a day not
+# No device was made before 2026, and none says four frames a second year in, year out: a home unit's beacon has a new number each
+# ten seconds, a message of a tag a few (firmware.core.radio). The settings store keeps 31 bits, which is 17 years of that.
+FIRST_S, FRAMES_PER_S, FRAMES_MAX = 1_767_225_600, 4, 0x7FFF0000
 _table = schema.inventory
 _pairing = schema.pairing
 _CLASSES = {"tag": ident.TAG, "hmu": ident.HMU}
@@ -102,10 +105,22 @@ def key_for_empty(connection: Connection, row: Row[Any]) -> int:
     return key_id
 
 
-def boots_before(connection: Connection, device_id: int) -> int:
-    """The highest boot number that is known of it."""
-    table = schema.boot_clock
-    return connection.execute(select(func.max(table.c.boot)).where(table.c.device_id == device_id)).scalar() or 0
+class Past(NamedTuple):
+    """Counters that a board whose memory is empty again must not begin anew: of starts, and of radio frames."""
+
+    boots: int
+    frames: int
+
+
+def past_of(connection: Connection, row: Row[Any]) -> Past:
+    """Of a device that ever lived, at least as much as it can have counted; of another, nothing."""
+    table, device = schema.boot_clock, schema.device
+    mine = select(func.max(table.c.boot)).where(table.c.device_id == row.device_id)
+    heard_ms = connection.execute(select(device.c.heard_ms).where(device.c.device_id == row.device_id)).scalar()
+    if row.provisioned_ms is None and heard_ms is None:
+        return Past(0, 0)
+    frames = max(now_ms(connection) // 1000 - FIRST_S, 0) * FRAMES_PER_S
+    return Past(connection.execute(mine).scalar() or 0, min(frames, FRAMES_MAX))
 
 
 # What the bench does.

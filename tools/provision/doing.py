@@ -69,7 +69,7 @@ class Plan:
     state: str
     written: dict[str, Any] | None
     wipes: bool
-    boots: int
+    past: inventory.Past
     questions: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -192,10 +192,10 @@ def _plan(connection: Connection, bench: Bench, state: State, found: Found, wish
     key_id = max(row.key_id, found.key_id) if is_it else inventory.key_for_empty(connection, row)
     if key_id != row.key_id:
         notes.append(f"its memory was empty: it goes on with key {key_id}")
-    boots = 0 if is_it else inventory.boots_before(connection, device_id)
+    past = inventory.past_of(connection, row)
     home = None if unit is None else ident.device_name(unit)
     return Plan(
-        name, board, place, home, key_id, row.state, row.written, not is_it, boots, tuple(questions), tuple(notes)
+        name, board, place, home, key_id, row.state, row.written, not is_it, past, tuple(questions), tuple(notes)
     )  # fmt: skip
 
 
@@ -318,7 +318,8 @@ def _write(bench: Bench, state: State, engine: Engine, plan: Plan, found: Found,
     flash = bench.flash("config")
     if plan.wipes:
         bench.wipe(found.partitions, lambda label: tell(f"erasing {label}"))
-        bench.store.keep_number("boots", plan.boots)
+        bench.store.keep_number("boots", plan.past.boots)
+        bench.store.keep_number("rf", plan.past.frames)
     slots = Slots(flash)
     slots.mount()
     orders, notes = _orders(bench, engine, plan, slots)

@@ -11,17 +11,21 @@ from typing import Any
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+from sqlalchemy import func, select
 
 from bridge.broker.nats import EmbeddedBroker
 from bridge.broker.process import Tls
 from bridge.broker.users import bridge_user, device_user
 from bridge.settings import load_settings
+from bridge.store import open_store, schema
 from firmware.core import ident, message
 from sim.board.board import Board
 from tests.boards import Releases
 from tests.tools.provision.boards import Ethernet, slot
+from tests.tools.provision.test_provision import TAG, UNIT, worn
+from tools.board import Link
 
-UNIT = "hmu-000001"
+ASKED = (("state", "mode"), ("settings", "absent_s"), ("uplink", "in flight"))
 
 
 @pytest.fixture
@@ -93,3 +97,24 @@ def test_a_blank_board_is_flashed_and_provisioned_and_the_broker_lets_it_in(
     finally:
         ear.close()
         ethernet.close()
+
+
+def test_a_tag_that_is_worn_knows_its_lease_and_its_settings_when_it_starts(
+    command: Callable[..., Any], plugged: Callable[..., Board], folder: Path, tmp_path: Path
+) -> None:
+    worn(folder)
+    board = plugged()
+    releases = Releases(tmp_path)
+    flashed = ("flash", "tag", "--board", "tag_t_a7670_l76k", "--port", board.serial_number)
+    command(*flashed, "--release", releases.old, "--trust", releases.trust)
+    assert "lease" in command("provision", TAG, "--yes").stdout
+    with Link(board.port) as link:
+        state, settings, uplink = (link.ask(word, prefix, 30) or "" for word, prefix in ASKED)
+    assert "; lease 1 from " in state and " until 0" not in state
+    assert "fix_interval_s=90" in settings
+    last = int(uplink.split("orders: last ")[1].split()[0])
+    engine = open_store(folder / "store.db")
+    with engine.connect() as connection:
+        numbers = connection.execute(select(func.max(schema.orders.c.number))).scalar()
+    engine.dispose()
+    assert last == numbers

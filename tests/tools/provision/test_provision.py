@@ -199,6 +199,7 @@ def test_a_board_of_another_scheme_is_not_erased_unless_somebody_says_yes(
 def test_a_board_whose_flash_was_erased_goes_on_under_its_next_key(command: Command, plugged: Plugged, folder: Path) -> None:
     board = plugged()
     command("provision", TAG)
+    assert int.from_bytes(value(board, "rf"), "little") == 0
     engine = open_store(folder / "store.db")
     with engine.begin() as connection:
         connection.execute(insert(schema.boot_clock).values(device_id=slot(board).device, boot=41, seq=1, zero_ms=1))
@@ -210,6 +211,7 @@ def test_a_board_whose_flash_was_erased_goes_on_under_its_next_key(command: Comm
     own = slot(board)
     assert own.key_id == 2 and own.key == keys.device_key(fleet_key(folder), own.device, 2)
     assert int.from_bytes(value(board, "boots"), "little") >= 41
+    assert int.from_bytes(value(board, "rf"), "little") > 50_000_000  # no radio frame has a number that it had before
     assert "nothing to do" in command("provision", TAG).stdout
     engine.dispose()
 
