@@ -13,6 +13,9 @@ from pydantic import Field
 from hil_tests.drivers.base import Driver, DriverError, DriverSettings
 
 
+_SBIN = "/usr/sbin:/sbin"  # where Debian has it, and not everybody's PATH
+
+
 class UsbPowerSettings(DriverSettings):
     """`hub` as `uhubctl` alone lists it, such as "1-1.4"; `program` where it is not in PATH."""
 
@@ -32,12 +35,14 @@ class UsbPower(Driver):
         return "" if channel.isascii() and channel.isdigit() and 1 <= int(channel) <= 15 else "a port of the hub, 1 to 15"
 
     def open(self) -> None:
-        if shutil.which(self.settings.program) is None:
+        found = shutil.which(self.settings.program) or shutil.which(self.settings.program, path=_SBIN)
+        if found is None:
             raise self.place.wrong("program", self.settings.program, "the program uhubctl (Debian: apt install uhubctl)")
+        self._program = found
         self._off: set[str] = set()
 
     def switch(self, channel: str, on: bool) -> None:
-        command = [self.settings.program, "-l", self.settings.hub, "-p", channel, "-a", "on" if on else "off"]
+        command = [self._program, "-l", self.settings.hub, "-p", channel, "-a", "on" if on else "off"]
         command += ["-r", str(self.settings.repeat)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=self.settings.timeout_s)

@@ -243,7 +243,9 @@ def test_a_missing_uhubctl_is_said_with_its_package():
         power.open()
 
 
-@pytest.mark.skipif(shutil.which("uhubctl") is None, reason="no uhubctl on this machine")
+@pytest.mark.skipif(
+    not (shutil.which("uhubctl") or shutil.which("uhubctl", path="/usr/sbin")), reason="no uhubctl on this machine"
+)
 def test_the_real_uhubctl_understands_the_command_and_says_what_it_misses():
     power = UsbPower(UsbPowerSettings(hub="99-99"), PLACE)
     power.open()
