@@ -12,7 +12,6 @@ from pydantic import Field
 
 from hil_tests.drivers.base import Driver, DriverError, DriverSettings
 
-
 _SBIN = "/usr/sbin:/sbin"  # where Debian has it, and not everybody's PATH
 
 
