@@ -26,7 +26,10 @@ _FIXED = const(39)  # of an ORDER_UPDATE's payload, before the board's name
 _WINDOW = const(32)
 _QUIET_MS = const(15_000)  # nothing more is coming of what was asked for
 _QUIET_MAX = const(5)  # doublings of that: 8 min
+_GIVE_UP = const(180)  # times in a row that nothing came: a day
 _LOOK_MS = const(1000)
+_SEEK_S = const(600)  # without a connection the modem rests for an hour
+_REST_MS = const(3_600_000)
 _TRIAL_S = const(3600)
 _EASY_MS = const(3000)
 _CRASHES = const(2)  # in a row, of late: then an update is given up, before the third brings the safe application
@@ -202,7 +205,7 @@ class Update:
     async def _take(self):
         taking = self._taking
         node = self._node
-        quiet = 0
+        quiet = sought_s = 0
         while not self._is_over:
             had_manifest = taking.has_manifest
             for _ in taking.survey():
@@ -214,13 +217,17 @@ class Update:
                     _hold(node, False)
                     await self._heard.wait(60_000)
                     continue
-                _hold(node, True)
+                _hold(node, sought_s < _SEEK_S)
                 if not node._carrier.stream.connected:
-                    await self._heard.wait(_LOOK_MS)
+                    await self._heard.wait(_LOOK_MS if sought_s < _SEEK_S else _REST_MS)
+                    sought_s = (sought_s + 1) % (_SEEK_S + 1)
                     continue
+                sought_s = 0
                 before = taking.at
-                await self._ask(_QUIET_MS << quiet)
-                quiet = 0 if taking.at != before else min(quiet + 1, _QUIET_MAX)
+                await self._ask(_QUIET_MS << min(quiet, _QUIET_MAX))
+                quiet = 0 if taking.at != before else quiet + 1
+                if quiet > _GIVE_UP:
+                    return message.INTERRUPTED
             if taking.state != release.COMING:
                 break
         if taking.state == release.WHOLE:

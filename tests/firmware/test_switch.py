@@ -100,7 +100,7 @@ class TwoFolders(RuleBasedStateMachine):
     def it_runs_in_the_end_though_nobody_proves_anything(self) -> None:
         if not hasattr(self, "value"):
             return
-        value = self.value
+        value, folder = self.value, None
         for _ in range(switch.STARTS + 1):
             folder, value = switch.start(value, lambda folder: self.whole[folder] is not None)
         assert folder == self.value & 1
