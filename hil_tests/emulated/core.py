@@ -85,35 +85,35 @@ def modules(architecture: str) -> Path:
 _kept: list[tempfile.TemporaryDirectory[str]] = []  # away with them when the process ends
 
 
-def _script(seconds: int) -> str:
+def script(seconds: int) -> str:
     return f"import hour\nfor name, value in hour.drive({seconds}, {NUMBERS!r}, {zones()!r}, {PLACES!r}):\n print(name, value)\n"
 
 
 def on_cpython(seconds: int) -> Mapping[str, str]:
     given = f"import sys\nsys.path.insert(0, {str(_DEVICE)!r})\n"
-    return _told([sys.executable, "-c", given + _script(seconds)])
+    return _told([sys.executable, "-c", given + script(seconds)])
 
 
 def on_unix(seconds: int, architecture: str | None = None) -> Mapping[str, str]:
     """On the unix port, 64 bits and doubles: native code, or bytecode with `architecture` ""."""
     folder = modules(host_architecture() if architecture is None else architecture)
     given = f"import sys\nsys.path.insert(0, {str(folder)!r})\n"
-    return _told([str(Path(sys.executable).with_name("micropython")), "-c", given + _script(seconds)])
+    return _told([str(Path(sys.executable).with_name("micropython")), "-c", given + script(seconds)])
 
 
 def on_mcu(seconds: int, architecture: str = MCU, firmware: Path | None = None) -> Mapping[str, str]:
     """On the emulated Cortex-M3, 32 bits and single floats, with a heap of 128 KiB."""
-    return _lines(board.run(modules(architecture), _script(seconds), firmware=firmware))
+    return lines(board.run(modules(architecture), script(seconds), firmware=firmware))
 
 
 def _told(command: list[str]) -> Mapping[str, str]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=Path(__file__).parents[2])
     if done.returncode or done.stderr:
         raise RuntimeError(done.stderr or done.stdout)
-    return _lines(done.stdout)
+    return lines(done.stdout)
 
 
-def _lines(text: str) -> Mapping[str, str]:
+def lines(text: str) -> Mapping[str, str]:
     return dict(line.split() for line in text.splitlines())
 
 

@@ -22,6 +22,14 @@ from .fold import fold, fold_silicon
 from .names import Names, survey
 
 _HOST_ONLY = "_cpython.py"  # the ending of what only CPython imports
+# Machine code reads words of 32 bits out of bytes; plain code needs an array on the same memory (tag/_zones_plain).
+_WORDS = b"""
+def buffers(words):
+    from array import array
+    import uctypes
+    buf = array("i", bytes(4 * words))
+    return uctypes.bytearray_at(uctypes.addressof(buf), 4 * words), buf
+"""
 
 
 class ImageError(Exception):
@@ -93,7 +101,7 @@ def compile_firmware(source: Path, target: Path, place: Path, scratch: Path, arc
     """
     text = _folded(source).replace(b'BUILD = "unbuilt"', b'BUILD = "%s"' % (stamp or build_hash()).encode())
     if not architecture and source.stem.endswith("_viper"):
-        text = b"ptr8 = ptr32 = lambda buffer: buffer\n" + text.replace(b"@micropython.viper\n", b"")
+        text = b"ptr8 = ptr32 = lambda buffer: buffer\n" + text.replace(b"@micropython.viper\n", b"") + _WORDS
     folded = scratch / place
     folded.parent.mkdir(parents=True, exist_ok=True)
     folded.write_bytes(text)

@@ -1,7 +1,9 @@
-// The module machine: resets, their causes, the watchdog, and the name that the machine was given.
+// The module machine: resets, their causes, the watchdog, and the name that the machine was given; and of uctypes what plain code
+// needs where firmware has no machine code.
 
 #include <string.h>
 
+#include "py/objarray.h"
 #include "py/runtime.h"
 #include "board.h"
 #include "fs.h"
@@ -74,3 +76,24 @@ static const mp_rom_map_elem_t machine_table[] = {
 static MP_DEFINE_CONST_DICT(machine_globals, machine_table);
 const mp_obj_module_t machine_module = { .base = { &mp_type_module }, .globals = (mp_obj_dict_t *)&machine_globals };
 MP_REGISTER_EXTENSIBLE_MODULE(MP_QSTR_machine, machine_module);
+
+static mp_obj_t uctypes_addressof(mp_obj_t buffer) {
+    mp_buffer_info_t in;
+    mp_get_buffer_raise(buffer, &in, MP_BUFFER_READ);
+    return mp_obj_new_int_from_uint((mp_uint_t)in.buf);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(uctypes_addressof_obj, uctypes_addressof);
+
+static mp_obj_t uctypes_bytearray_at(mp_obj_t address, mp_obj_t size) {
+    return mp_obj_new_bytearray_by_ref(mp_obj_get_int(size), (void *)mp_obj_get_int_truncated(address));
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(uctypes_bytearray_at_obj, uctypes_bytearray_at);
+
+static const mp_rom_map_elem_t uctypes_table[] = {
+    { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_uctypes) },
+    { MP_ROM_QSTR(MP_QSTR_addressof), MP_ROM_PTR(&uctypes_addressof_obj) },
+    { MP_ROM_QSTR(MP_QSTR_bytearray_at), MP_ROM_PTR(&uctypes_bytearray_at_obj) },
+};
+static MP_DEFINE_CONST_DICT(uctypes_globals, uctypes_table);
+const mp_obj_module_t uctypes_module = { .base = { &mp_type_module }, .globals = (mp_obj_dict_t *)&uctypes_globals };
+MP_REGISTER_EXTENSIBLE_MODULE(MP_QSTR_uctypes, uctypes_module);
