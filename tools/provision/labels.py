@@ -12,9 +12,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
-from matplotlib.text import Text
+from matplotlib.textpath import TextPath
 
 from bridge.errors import ConfigError
 from tools.inputs import COMMAND_LINE
@@ -28,12 +29,13 @@ COLUMNS, ROWS = 3, 8
 PER_SHEET = COLUMNS * ROWS
 _LEFT_MM, _TOP_MM, _GAP_MM = 7.21, 13.1, 2.54  # of an L7159 sheet: margins, and between the columns
 _INCH_MM = 25.4
-_DPI = 600
+_DPI = 300
 _QUIET = 4  # modules (ISO/IEC 18004)
 _QR_MM = 25.0
 _INSET_MM = 2.5
 _TEXT_MAX = 60
 _FORMATS = {".png": FigureCanvasAgg, ".svg": FigureCanvasSVG, ".pdf": FigureCanvasPdf}
+_SQUARE = [Outline.MOVETO, Outline.LINETO, Outline.LINETO, Outline.LINETO, Outline.CLOSEPOLY]
 _WORDS = {"tag": "Tag", "hmu": "Home unit"}
 
 
@@ -96,13 +98,14 @@ def _draw(figure: Figure, name: str, text: str, left: float, bottom: float) -> N
     matrix = [list(row) for row in segno.make_qr(code, error="q").matrix_iter(border=_QUIET)]
     module = _QR_MM / len(matrix)
     x0, y0 = left + _INSET_MM, bottom + (HEIGHT_MM - _QR_MM) / 2
-    dark = [
-        Rectangle((x0 + x * module, y0 + _QR_MM - (y + 1) * module), module, module)
-        for y, row in enumerate(matrix)
-        for x, is_dark in enumerate(row)
-        if is_dark
-    ]
-    outline = Outline.make_compound_path(*(each.get_transform().transform_path(each.get_path()) for each in dark))
+    corners: list[tuple[float, float]] = []
+    for y, row in enumerate(matrix):
+        top = y0 + _QR_MM - y * module
+        for x, is_dark in enumerate(row):
+            if is_dark:
+                left_x, right_x = x0 + x * module, x0 + (x + 1) * module
+                corners += ((left_x, top), (right_x, top), (right_x, top - module), (left_x, top - module), (left_x, top))
+    outline = Outline(corners, _SQUARE * (len(corners) // len(_SQUARE)))
     axes.add_patch(PathPatch(outline, facecolor="black", linewidth=0, antialiased=False))
     x = x0 + _QR_MM + 1.5
     room_mm = left + WIDTH_MM - _INSET_MM - x
@@ -125,7 +128,7 @@ def _lines(text: str) -> list[str]:
 
 def _write(figure: Figure, x: float, y: float, text: str, points: float, room_mm: float, weight: str = "normal") -> None:
     """As large as `points`, or as there is room for."""
-    drawn: Text = figure.axes[0].text(x, y, text, fontsize=points, weight=weight, va="baseline", family="DejaVu Sans")
-    width_mm = drawn.get_window_extent(FigureCanvasAgg(figure).get_renderer()).width / figure.dpi * _INCH_MM
-    if width_mm > room_mm:
-        drawn.set_fontsize(points * room_mm / width_mm)
+    font = FontProperties(family="DejaVu Sans", weight=weight)
+    width_mm = TextPath((0, 0), text, size=points, prop=font).get_extents().width / 72 * _INCH_MM if text.strip() else 0.0
+    size = points if width_mm <= room_mm else points * room_mm / width_mm
+    figure.axes[0].text(x, y, text, fontproperties=font, fontsize=size, va="baseline")

@@ -90,14 +90,14 @@ def test_the_cable_is_pulled_at_any_byte(plugged: Plugged, scheme: State, engine
     first = {key: value(board, key) for key in CONSTANT}
     chance = random.Random(5)
     broke = 0
-    for at in sorted(chance.randrange(total) for _ in range(6)):
+    for at in sorted(chance.randrange(total) for _ in range(4)):
         forget(board, engine)
         board.set_faults([Fault(at, "unplug", for_s=0.05)])
         _, broken = to_its_end(board, scheme, engine)
         broke += broken
         assert {key: value(board, key) for key in CONSTANT} == first, at
         is_whole(board, engine)
-    assert broke >= 3
+    assert broke >= 2
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_noise_on_the_cable_never_puts_a_wrong_byte_on_the_board(plugged: Plugge
     board = plugged()
     once(board, scheme, engine)
     first = {key: value(board, key) for key in CONSTANT}
-    for seed in range(4):
+    for seed in range(3):
         forget(board, engine)
         board.set_faults(random_faults(seed, 40_000, 3, ("garbage", "lost", "flip")))
         to_its_end(board, scheme, engine)
