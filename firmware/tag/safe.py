@@ -40,7 +40,8 @@ class SafeTag(Node):
         self._begin()
         self._recorder.event(record.SAFE_MODE, 1)
         self._carrier.want(True)
-        tasks = [asyncio.create_task(each) for each in (self._carrier.run(), self._carrier.stream.run(), self._read())]
+        parts = (self._carrier.run(), self._carrier.stream.run(), self._read(), self._console())
+        tasks = [asyncio.create_task(each) for each in parts]
         began = sought = ticks_ms()
         gnss = self._board.gnss
         while self._clock.uptime_s < _AGAIN_S:

@@ -1,6 +1,7 @@
 """A tag on a cable as a user finds it: a board on a pseudo-terminal that runs the firmware, with days of fixes in its journal,
 and a scheme in whose store it is worn."""
 
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,10 +75,15 @@ def relay_store_of(folder: Path, messages: list[bytes]) -> None:
 
 
 @contextmanager
-def tag_on_a_cable(run: RunFolder, records: int, *, runs: bool = True, **how) -> Iterator[Board]:
-    """Powered and plugged in; `how` is for the board. Without `runs` there is no application on it, and the REPL answers."""
+def tag_on_a_cable(run: RunFolder, records: int, *, runs: bool = True, crashes: int = 0, **how) -> Iterator[Board]:
+    """Powered and plugged in; `how` is for the board. Without `runs` there is no application on it, and the REPL answers.
+
+    `crashes`: so many of late. With three it runs its safe tracker.
+    """
     micropython()  # skips where there is none
     folder = run.provision(TAG, None, [], 0, 1, {"watchdog_s": 30})
+    if crashes:
+        (folder / "homeward.crash.nvs").write_bytes(struct.pack("<BBHIHH", crashes, 0, 10, 0, 0, 0))
     journal_of(folder, records)
     with Board(folder, **how) as board:
         if runs:
@@ -114,6 +120,18 @@ def stored(run: RunFolder) -> list[int]:
         numbers = sorted(found.scalars())
     engine.dispose()
     return numbers
+
+
+def event_codes(run: RunFolder) -> list[int]:
+    """Of the events that the store has of this tag, in order."""
+    engine = create_engine(f"sqlite:///{run.store}")
+    with engine.connect() as connection:
+        found = connection.execute(
+            text("select code from record where device_id = :id and kind = 2 order by seq"), {"id": TAG_ID}
+        )
+        codes = list(found.scalars())
+    engine.dispose()
+    return codes
 
 
 def orders(run: RunFolder) -> dict[int, str]:

@@ -11,19 +11,17 @@ import serial
 
 from bridge.broker.nats import EmbeddedBroker
 from bridge.broker.users import dock_user
-from firmware.core import message
-from firmware.core.record import FIX
+from firmware.core import message, record
 from sim.board.line import random_faults
 from sim.engine.folder import RunFolder
 from tests.bridge.bridges import BridgeProcess, write_secret
 from tests.bridge.devices import Device
 from tests.brokers import missing_reason, wait_for
-from tests.tools.cabled import TAG, home_unit_on_a_cable, orders, pending, scheme_of, stored, tag_on_a_cable
+from tests.tools.cabled import TAG, event_codes, home_unit_on_a_cable, orders, pending, scheme_of, stored, tag_on_a_cable
 from tests.tools.commands import ENVIRONMENT, homeward, refused, started
 
 RECORDS = 900
 ONCE = ("--once", "--timeout", 90)  # the watchdog's time, should a flipped bit be a Ctrl-C, and as much again
-assert FIX == 1
 
 
 @pytest.fixture
@@ -57,6 +55,14 @@ def test_a_tag_without_a_network_hands_over_its_days_and_takes_its_lease_and_set
     assert (folder / "homeward.lease.nvs").exists()
     secrets = [run.fleet_key.hex(), run.bridge_password]
     assert not any(secret in done.stdout + done.stderr for secret in secrets)
+
+
+def test_a_tag_whose_application_keeps_crashing_hands_over_all_the_same(run):
+    with tag_on_a_cable(run, 100, crashes=3) as board:
+        done = homeward("dock", "--store", "bridge.toml", "-p", board.port, *ONCE, cwd=run.path)
+    assert done.returncode == 0, done
+    assert stored(run) == list(range(1, 101))
+    assert event_codes(run).count(record.SAFE_MODE) == 1
 
 
 def test_a_field_laptop_without_keys_passes_on_to_the_broker(run):
