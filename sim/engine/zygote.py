@@ -26,6 +26,9 @@ _INTERPRETER = ["micropython", "-X", "heapsize=128wK"]  # 128 K words: a 128 KiB
 _ROOMY = ["micropython", "-X", "heapsize=160wK"]
 
 
+_ROOM = ctypes.create_string_buffer(16384)  # for the silicon's buffers, which are not in a device's heap: each child has its own
+
+
 class _Parent:
     """What both kinds do: fork for a request, and report ends."""
 
@@ -197,6 +200,7 @@ def _catch(handler) -> None:
 
 def main(fd: str, boot: str, firmware: str, application: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's; it ends this process by closing the socket
+    os.environ["HOMEWARD_ROOM"] = f"{ctypes.addressof(_ROOM)} {ctypes.sizeof(_ROOM)}"
     control = socket.socket(fileno=int(fd))
     if application:
         warm(control, boot, firmware, application)

@@ -5,10 +5,12 @@ that lies beyond the horizon, or the device has said something that the world co
 said to the engine and waits for the next RUN. `_channels.py` describes the messages.
 """
 
+import os
 import struct
 import sys
 
 import _channels
+import uctypes
 
 now = 0  # virtual ms since the scenario's start
 folder = ""  # where this device's flash and settings live
@@ -19,7 +21,20 @@ _NEVER = _channels.NEVER
 _pipe_in = None
 _pipe_out = None
 
-_inbox = bytearray(4 + _channels.RUN_MAX)
+_room = [int(word) for word in (os.getenv("HOMEWARD_ROOM") or "0 0").split()]  # address and length
+
+
+def outside(n):
+    """n bytes that are not in the interpreter's heap, as a chip's drivers have theirs; from the heap when there is no room."""
+    at, left = _room
+    if left < n:
+        return bytearray(n)
+    whole = (n + 7) & -8
+    _room[:] = [at + whole, left - whole]
+    return uctypes.bytearray_at(at, n)
+
+
+_inbox = outside(4 + _channels.RUN_MAX)
 _inbox_view = memoryview(_inbox)
 _length_view = _inbox_view[:4]
 _horizon = 0
@@ -32,7 +47,7 @@ _next = _NEVER  # its time
 
 _OUTBOX_MAX = 2048
 _TAIL = 8  # the NOW that ends each YIELD
-_outbox = bytearray(_OUTBOX_MAX)
+_outbox = outside(_OUTBOX_MAX)
 _outbox_view = memoryview(_outbox)
 _HEAD = 4 + 8 + 8 + 2 + 2
 _used = _HEAD

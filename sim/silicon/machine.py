@@ -150,6 +150,9 @@ def _adc_in(sub, payload):
 _hw.listen(_channels.ADC_IN, _adc_in)
 
 
+_fifos = {1: _hw.outside(1024), 2: _hw.outside(2048)}  # as the boards have them; others are in the heap
+
+
 class UART:
     """Its receive buffer is bounded as on the chip: what does not fit is lost."""
 
@@ -157,7 +160,8 @@ class UART:
         self, id, baudrate=115200, *, bits=8, parity=None, stop=1, tx=-1, rx=-1, txbuf=256, rxbuf=256, timeout=0, **more
     ):
         self._id = id
-        self._fifo = bytearray(rxbuf)
+        fifo = _fifos.get(id, b"")
+        self._fifo = fifo if len(fifo) == rxbuf else bytearray(rxbuf)
         self._view = memoryview(self._fifo)
         self._start = 0
         self._end = 0

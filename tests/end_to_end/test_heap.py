@@ -12,7 +12,6 @@ from tests.end_to_end.burdened import POINTS, TAG, UNIT, ZONES, burdened, heap_k
 from tests.end_to_end.runs import ERRAND, Outcome, run_scenario
 
 HOUR_MS = 3_600_000
-LIVES_MAX_KIB = 122  # of 128, what the simulator itself and the watch need (some 23) included
 
 
 def assert_no_device_ran_out_of_memory(outcome: Outcome) -> None:
