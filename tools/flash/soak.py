@@ -27,9 +27,9 @@ from sim.engine.folder import RunFolder
 from sim.engine.image import compile_firmware, firmware_sources, host_architecture
 from tools.board import BoardError, Link, Port
 from tools.board.errors import LinkError
+from tools.flash.cache import compiled
 from tools.flash.session import Asked, Outcome, Session, look
 from tools.flash.wanted import Release, Wanted
-from tools.release.build import compile_release
 
 KINDS = ("nothing", "line", "line", "write", "write", "power")
 BOARD = "tag_t_a7670_l76k"
@@ -96,7 +96,7 @@ class Soak:
         self._chance = random.Random(self.seed)
         self._why = ""
         # One with native code and one without: a few modules, a quarter of the bytes, differ.
-        releases = [compile_release(BOARD, 1, arch) for arch in (host_architecture(), "")]
+        releases = [compiled(BOARD, 1, arch) for arch in (host_architecture(), "")]
         self._releases = [stamped(*release, build) for release, build in zip(releases, _BUILDS, strict=True)]
         folder = RunFolder(self.folder / "run").provision(NAME, "hmu-000001", ["hmu-000001"], 0, 9, {})
         self.board = Board(folder, "SOAK-1", registry=self.folder / "registry", seed=self.seed, bus_powered=True)

@@ -1,6 +1,7 @@
 """A tag's board on a pseudo-terminal, and releases for it."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.boards import Releases, provisioned
 from tests.tools.commands import ENVIRONMENT
 from tools.board import Link, ports
 from tools.flash.session import Asked, Outcome, Session
+from tools.flash.soak import Quiet
 from tools.flash.wanted import Wanted
 
 pytest.importorskip("micropython_run", reason="no MicroPython interpreter for this platform")
@@ -52,12 +54,22 @@ def board(make_board: Callable[..., Board]) -> Board:
     return make_board()
 
 
-class Silent:
-    """A `Reporter` that shows nothing."""
+@pytest.fixture(scope="session")
+def flashed_folder(releases: Releases, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a board that runs `releases.old`."""
+    folder = provisioned(tmp_path_factory.mktemp("flashed") / "run")
+    with Board(folder) as one, Link(one.port) as link:
+        wanted = Wanted("tag", release=releases.old, trust=releases.trust)
+        assert Session(link, wanted, Asked(), Quiet()).run().is_good
+    return folder
 
-    def stage(self, board: str, text: str) -> None: ...
-    def total(self, board: str, size: int) -> None: ...
-    def sent(self, board: str, size: int) -> None: ...
+
+@pytest.fixture
+def flashed(flashed_folder: Path, tmp_path: Path, registry: Path) -> Iterator[Board]:
+    """A board that runs `releases.old`; its port goes with its power."""
+    shutil.copytree(flashed_folder, tmp_path / "flashed", symlinks=True)
+    with Board(tmp_path / "flashed", usb("flashed"), registry=registry, bus_powered=True) as one:
+        yield one
 
 
 @pytest.fixture
@@ -67,6 +79,6 @@ def flash(releases: Releases) -> Callable[..., Outcome]:
     def run(board: Board, file: Path, **asked: float) -> Outcome:
         wanted = Wanted("tag", release=file, trust=releases.trust)
         with Link(board.serial_number) as link:
-            return Session(link, wanted, Asked(**({"wait_s": 20.0} | asked)), Silent()).run()  # type: ignore[arg-type]
+            return Session(link, wanted, Asked(**({"wait_s": 20.0} | asked)), Quiet()).run()  # type: ignore[arg-type]
 
     return run

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sim.board.board import Board
+from sim.board.line import Fault
 from tests.boards import BAD, MPREMOTE, NEW, OLD, Releases, flash_digest, provisioned, release_number, running, said
 from tests.tools.commands import homeward, refused
 from tests.tools.flash.conftest import usb
@@ -46,41 +47,37 @@ def test_it_is_confirmed_by_running_and_stays(board: Board, releases: Releases, 
     assert f"build {OLD} " in version(board)
 
 
-def test_the_second_time_nothing_is_sent_and_nothing_is_written(board: Board, releases: Releases, flash: Flash) -> None:
-    flash(board, releases.old)
-    before = flash_digest(board.folder), release_number(board.folder)
-    passed = board.line.passed
-    again = flash(board, releases.old)
+def test_the_second_time_nothing_is_sent_and_nothing_is_written(flashed: Board, releases: Releases, flash: Flash) -> None:
+    before = flash_digest(flashed.folder), release_number(flashed.folder)
+    passed = flashed.line.passed
+    again = flash(flashed, releases.old)
     assert again.is_good and again.bytes_sent == 0 and "nothing sent" in again.text
-    assert (flash_digest(board.folder), release_number(board.folder)) == before
-    assert board.line.passed - passed < 40_000  # questions and hashes; the application alone is 120,000
+    assert (flash_digest(flashed.folder), release_number(flashed.folder)) == before
+    assert flashed.line.passed - passed < 40_000  # questions and hashes; the application alone is 120,000
 
 
-def test_only_what_differs_is_sent(board: Board, releases: Releases, flash: Flash) -> None:
-    flash(board, releases.old)
-    was = running(board.folder)
-    new = flash(board, releases.new)
+def test_only_what_differs_is_sent(flashed: Board, releases: Releases, flash: Flash) -> None:
+    was = running(flashed.folder)
+    new = flash(flashed, releases.new)
     assert new.is_good and new.files_sent == 1 and f"build {NEW}" in new.text
-    assert running(board.folder) != was
-    assert flash(board, releases.old).files_sent == 0  # the other folder still holds it
+    assert running(flashed.folder) != was
+    assert flash(flashed, releases.old).files_sent == 0  # the other folder still holds it
 
 
-def test_what_does_not_start_is_taken_back(board: Board, releases: Releases, flash: Flash) -> None:
-    flash(board, releases.old)
-    failed = flash(board, releases.bad, wait_s=4.0)
+def test_what_does_not_start_is_taken_back(flashed: Board, releases: Releases, flash: Flash) -> None:
+    failed = flash(flashed, releases.bad, wait_s=4.0)
     assert not failed.is_good and ("not today" in failed.text or "went back" in failed.text), failed
-    assert f"build {OLD} " in version(board)
-    assert not release_number(board.folder) & 0b1110
-    assert BAD not in version(board)
+    assert f"build {OLD} " in version(flashed)
+    assert not release_number(flashed.folder) & 0b1110
+    assert BAD not in version(flashed)
 
 
-def test_a_dry_run_writes_nothing_and_leaves_it_running(board: Board, releases: Releases, flash: Flash) -> None:
-    flash(board, releases.old)
-    before = flash_digest(board.folder), release_number(board.folder)
-    would = flash(board, releases.new, dry_run=True)
+def test_a_dry_run_writes_nothing_and_leaves_it_running(flashed: Board, releases: Releases, flash: Flash) -> None:
+    before = flash_digest(flashed.folder), release_number(flashed.folder)
+    would = flash(flashed, releases.new, dry_run=True)
     assert would.is_good and "would send 1 files" in would.text
-    assert (flash_digest(board.folder), release_number(board.folder)) == before
-    assert f"build {OLD} " in version(board)
+    assert (flash_digest(flashed.folder), release_number(flashed.folder)) == before
+    assert f"build {OLD} " in version(flashed)
 
 
 def test_a_board_that_is_not_provisioned_says_so(tmp_path: Path, registry: Path, releases: Releases, flash: Flash) -> None:
@@ -157,7 +154,8 @@ class TestOneLineAndExitCode2:
         other.wait()
 
     def test_mpremote_has_the_port(self, board: Board, tmp_path: Path) -> None:
-        other = subprocess.Popen([MPREMOTE, "connect", board.port, "exec", "while True: print(1)"], stdout=subprocess.PIPE)
+        code = "import time; print(1); time.sleep(30)"
+        other = subprocess.Popen([MPREMOTE, "connect", board.port, "exec", code], stdout=subprocess.PIPE)
         assert other.stdout is not None
         other.stdout.readline()
         assert "in use by" in refused("flash", "tag", "--port", board.serial_number, cwd=tmp_path)
@@ -165,17 +163,14 @@ class TestOneLineAndExitCode2:
         other.wait()
         other.stdout.close()
 
-    def test_a_port_that_vanishes(self, board: Board, releases: Releases, flash: Flash) -> None:
-        flash(board, releases.old)
-        from sim.board.line import Fault
-
-        board.set_faults([Fault(6_000, "unplug", for_s=60)])
+    def test_a_port_that_vanishes(self, flashed: Board, releases: Releases, flash: Flash) -> None:
+        flashed.set_faults([Fault(6_000, "unplug", for_s=60)])
         with pytest.raises(BoardError, match="and not come back within 1 s") as told:
-            flash(board, releases.new, back_within_s=1.0)
+            flash(flashed, releases.new, back_within_s=1.0)
         assert "\n" not in str(told.value)
-        board.plug()
-        board.press_reset()
-        assert f"build {OLD} " in version(board)
+        flashed.plug()
+        flashed.press_reset()
+        assert f"build {OLD} " in version(flashed)
 
     def test_a_release_that_nobody_trusted_has_signed(self, board: Board, releases: Releases, tmp_path: Path) -> None:
         homeward("release", "keys", "--out", tmp_path / "others", cwd=tmp_path)
