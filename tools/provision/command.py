@@ -3,9 +3,9 @@
 import getpass
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -163,6 +163,30 @@ def _one(scheme: "State", engine: "Engine", wish: "Wish", port: str | None, yes:
     return [outcome]
 
 
+class InOrder:
+    """Has those who plan at the same time do it one after the other, by their numbers: so boards get theirs in the order of their
+    USB serial numbers, and not by chance."""
+
+    def __init__(self, count: int) -> None:
+        self._left = set(range(count))
+        self._news = threading.Condition()
+
+    @contextmanager
+    def turn(self, number: int) -> Iterator[None]:
+        with self._news:
+            self._news.wait_for(lambda: min(self._left) >= number)
+        try:
+            yield
+        finally:
+            self.passed(number)
+
+    def passed(self, number: int) -> None:
+        """Its turn is over, or will not be taken."""
+        with self._news:
+            self._left.discard(number)
+            self._news.notify_all()
+
+
 def _all(
     scheme: "State", engine: "Engine", wish: "Wish", port: str | None, yes: bool, dry_run: bool
 ) -> "tuple[list[Outcome], int]":
@@ -179,17 +203,20 @@ def _all(
     ports = list_boards()
     if not ports:
         raise ConfigError(COMMAND_LINE, "--all", "no board", "boards that are plugged in")
-    planning = threading.Lock()
+    turns = InOrder(len(ports))
 
     def ask(name: str, questions: list[str]) -> None:
         confirm_use(name, questions, yes, _QUESTION, nobody=True)
 
-    def one(port: "Port") -> "Outcome | None":
-        return _on(scheme, engine, wish, port, ask, lambda text: None, dry_run, planning)
+    def one(number: int) -> "Outcome | None":
+        try:
+            return _on(scheme, engine, wish, ports[number], ask, lambda text: None, dry_run, turns.turn(number))
+        finally:
+            turns.passed(number)
 
     done, failed = [], 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        under_way = {pool.submit(one, port): port for port in ports}
+        under_way = {pool.submit(one, number): port for number, port in enumerate(ports)}
         for each in as_completed(under_way):
             name = under_way[each].name
             try:
