@@ -14,7 +14,9 @@ halved and have 90 degrees added, for 360 degrees do not fit 32 bits.
   Row: 0 lat_min, 1 lon_min, 2 lat_max, 3 width of longitude; 4 offset | points << 16; 5 id | kind << 16 | confirm << 18;
     6  state | interval_s << 12; 7 UTC when a schedule changes next; 8 UTC when the pending change was seen first
   State: bits 0-1 settled (0 unknown, 1 outside, 2 inside), 2-3 pending (same), 4-7 points of the pending change, then ACTIVE,
-    UNTOLD and _CLOSE: so near that its interval is wanted
+    UNTOLD, _CLOSE: so near that its interval is wanted, _CENTRE: the centre of the last fix was in this exclusion zone, and in
+    bits 28 and 29 _TWICE: that of two fixes in a row, and none has been outside since; _OTHER: the last fix is on the other side
+    than the settled one, if only by its circle and not by half a radius more
 """
 # pyright: reportInvalidTypeForm=false, reportGeneralTypeIssues=false
 
@@ -43,6 +45,9 @@ ROW = const(9)
 ACTIVE = const(0x100)
 UNTOLD = const(0x200)
 _CLOSE = const(0x400)
+_CENTRE = const(0x800)
+_TWICE = const(0x10000000)
+_OTHER = const(0x20000000)
 
 # What `next_row` looks for.
 CHECK = const(0)  # near zones, and far ones that this settles
@@ -65,6 +70,7 @@ _VAGUEST = const(65534)  # dm, the largest that a record can say
 _REACH_MAX = const(20000)  # dm, how near `near` may be
 _WIDE = const(0x0FFFFFFF)  # half units: no zone and no margin is wider than 53.7 degrees
 _VAGUE = const(20000)  # dm: a poorer fix decides nothing but what is far from it; `geo` need not be exact there
+_CENTRE_DM = const(600)  # as the bridge's rules: a larger circle's centre says nothing
 _STALE_S = const(5400)  # a fix says no more where the tag is; at rest there is one an hour
 
 
@@ -155,7 +161,7 @@ def next_row(s: ptr32, row: int, what: int) -> int:
                 return row
             if what == HOMES or state & 0xF != 1 or state & (ACTIVE | UNTOLD) == ACTIVE | UNTOLD:
                 return row
-            state &= 0x3FFFFFFF ^ _CLOSE
+            state &= 0x3FFFFFFF ^ (_CLOSE | _CENTRE | _TWICE | _OTHER)
             if kind == _INCLUSION:
                 state |= _CLOSE
             s[row + 6] = state
@@ -220,11 +226,22 @@ def judge(o, pos, points, row: int) -> int:
     if s[18] == 0:
         seen = 1
     x = s[7] + s[19]
+    other = 0
     if settled != 0 and seen != settled:  # who changes sides has to come half a radius further
+        if s[17] > s[7]:
+            other = _OTHER
         x += s[7] >> 1
     if s[17] < x or (s[17] == x and seen == 1):
         seen = 0
     kind = s[21]
+    centre = 0
+    twice = state & _TWICE
+    if kind == _EXCLUSION and s[18] != 0 and s[7] <= _CENTRE_DM:
+        centre = _CENTRE
+        if state & _CENTRE != 0:
+            twice = _TWICE
+    elif seen == 1:
+        twice = 0
     told = 0
     count = state >> 4 & 15
     pending = state >> 2 & 3
@@ -243,6 +260,7 @@ def judge(o, pos, points, row: int) -> int:
             x = s[25]
             if count >= s[row + 5] >> 18 or (x != 0 and count > 1 and s[9] - s[row + 8] >= x):
                 settled = seen
+                other = 0
                 pending = 0
                 count = 0
                 state |= UNTOLD
@@ -257,13 +275,13 @@ def judge(o, pos, points, row: int) -> int:
             x = 1
     elif s[18] != 0:
         x = 1
-    own = state >> 12
+    own = state >> 12 & 0xFFFF
     if own == 0:
         if kind == _HOME:
             x = 0
     elif kind == _INCLUSION:
         x = 1
-    state = own << 12 | state & (ACTIVE | UNTOLD) | count << 4 | pending << 2 | settled
+    state = own << 12 | state & (ACTIVE | UNTOLD) | count << 4 | pending << 2 | settled | centre | twice | other
     if x != 0:
         state |= _CLOSE
     s[row + 6] = state
@@ -273,7 +291,8 @@ def judge(o, pos, points, row: int) -> int:
 @micropython.viper
 def wanted(s: ptr32) -> int:
     """The shortest interval in seconds that an active zone asks for, 0: none does; 1 << 16 more for each one that is violated or
-    whose violation waits to be confirmed, 1 << 23 more for each whose violation's end waits for that."""
+    whose violation waits to be confirmed, 1 << 23 more for each of which the last fixes say something else, by the bridge's
+    rules alone or not yet often enough."""
     best = 0
     violated = 0
     row = FIRST
@@ -291,12 +310,16 @@ def wanted(s: ptr32) -> int:
             if bad != 0 and (state & 3 == bad or state >> 2 & 3 == bad):
                 x = 1
                 violated += 1 << 16
-                if state >> 2 & 3 == 3 - bad:
+                if state >> 2 & 3 == 3 - bad or (state & 3 == bad and state & _OTHER != 0):
                     violated += 1 << 23
+            elif bad != 0 and (state & _OTHER != 0 or (bad == 2 and state & _TWICE != 0)):
+                violated += 1 << 23
             if x != 0:
-                x = state >> 12
+                x = state >> 12 & 0xFFFF
                 if x == 0:
                     x = s[24]
+                if state & (_CENTRE | _TWICE) == _CENTRE and state & 3 != 2 and state >> 2 & 3 != 2:
+                    x = (x + 1) >> 1  # a second centre decides
                 if best == 0 or x < best:
                     best = x
         row += ROW

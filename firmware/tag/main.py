@@ -174,7 +174,7 @@ class Tag(Node):
         self._clock.read()
         violations = zones.violations
         zones.check(fix.pos, fix.radius_dm, self._clock.utc_s)
-        if zones.in_violation and zones.violations != violations:
+        if zones.violations != violations:
             self._uplink.urgent = True  # the bridge judges by the fixes themselves: it is not to wait for the confirmation
             self._carrier.notify()
         if self._modes.in_doubt:

@@ -147,11 +147,12 @@ class Zones:
     @property
     def in_violation(self):
         """Inside an active exclusion zone or outside an active inclusion zone, or the last fixes say so."""
-        return self._wanted > 0xFFFF
+        return self._wanted >> 16 & 0x7F > 0
 
     @property
     def violations(self):
-        """A number that is another one when a fix has just been the first to say that a violation begins or ends; 0: none."""
+        """A number that is another one when the last fix was the first to say that a violation begins or ends. To the bridge's
+        rules a circle just beyond the edge says so, too, and two centres in a row in an exclusion zone."""
         return self._wanted >> 16
 
     def check(self, pos, radius_dm, utc_s):

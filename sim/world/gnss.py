@@ -17,7 +17,7 @@ The noise and its autocorrelation: `hashing.Noise`.
 import math
 
 from .hashing import Noise, bits, stream, uniform
-from .sentences import GSA_MODE, Sentences, sentence
+from .sentences import FALSE, INSIDE, Sentences, sentence, sky_of
 from .sky import Sky
 from .trouble import Reception
 from .wearer import Truth
@@ -128,7 +128,7 @@ class Receiver:
         if t_utc_ms - on_since_ms < BOOT_MS:
             return b""
         loss_db, says = 0, ""
-        state = GSA_MODE["inside"] if truth.indoors else GSA_MODE["canyon"] if truth.canyon > 0.3 else GSA_MODE["open"]
+        state = INSIDE if truth.indoors else sky_of(truth.canyon)
         if wrong is not None:
             if wrong.silent:
                 return b""
@@ -136,7 +136,7 @@ class Receiver:
                 return self._garbage(t_utc_ms)
             loss_db, says = wrong.loss_db, wrong.says
             if wrong.false_m is not None:
-                state = GSA_MODE["false"]
+                state = FALSE
         satellites = self._sky.at(t_utc_ms)
         if not self.has_fix(t_utc_ms, truth, on_since_ms, last_fix_age_ms, wrong):
             clock = last_fix_age_ms is not None  # it keeps the time while its backup supply is on

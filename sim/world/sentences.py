@@ -10,17 +10,34 @@ from datetime import UTC, datetime
 from .hashing import uniform
 from .sky import Satellite
 
-GSA_MODE = {"open": 0, "canyon": 1, "inside": 2, "false": 3}  # the kinds of sky a block's text is kept for
-# dB lost on the ankle, and how far off the strength may be, by kind of sky; a canyon hides what is low, and what
-# stands across the street below 60°; a roof weakens all but what a window lets in; the leg hides a third of the horizon up
-# to 45°; a false signal comes from one place, all satellites alike and none hidden.
-_LOSS = (3.0, 6.0, 19.0, 0.0)
-_SPREAD = (2.5, 5.0, 6.0, 0.8)
-_MASK_DEG = (10, 25, 15, 0)
+# The kinds of sky a block's text is kept for: eight steps from the open to a street of tall houses, then these.
+CANYON_STEPS = 8
+INSIDE = CANYON_STEPS + 1
+FALSE = CANYON_STEPS + 2
+# dB lost on the ankle, how far off the strength may be, what is hidden all around and what across the street, in degrees: under
+# the open sky; where a street begins to be one, and at its narrowest (between them in proportion: `mapped` says which angles a
+# street is measured by); below a roof, which weakens all but what a window lets in. The leg hides a third of the horizon up to
+# 45°; a false signal comes from one place, all satellites alike and none hidden.
+_OPEN = (3.0, 2.5, 10.0, 0.0)
+_WIDE = (3.0, 2.5, 10.0, 25.0)
+_NARROW = (6.0, 5.0, 25.0, 60.0)
+_INSIDE = (19.0, 6.0, 15.0, 0.0)
+_FALSE = (0.0, 0.8, 0.0, 0.0)
+_SKIES = (
+    _OPEN,
+    *(tuple(a + (b - a) * i / CANYON_STEPS for a, b in zip(_WIDE, _NARROW, strict=True)) for i in range(1, CANYON_STEPS + 1)),
+    _INSIDE,
+    _FALSE,
+)
 _WINDOW_DB = 9.0  # lost by what comes through a window: between 15 and 50 degrees of elevation, an eighth of the horizon
 _FALSE_DBHZ = 46.0
 _USABLE_DBHZ = 22.0
 _BLOCK_MS = 30_000  # divides sky.BLOCK_MS, so that a block has one sky
+
+
+def sky_of(canyon: float) -> int:
+    """The kind of sky of a street, 0 … 1 as in `Truth.canyon`."""
+    return math.ceil(canyon * CANYON_STEPS)
 
 
 def sentence(body: str) -> str:
@@ -54,7 +71,9 @@ class Sentences:
         rates: dict[str, int],
         loss_db: int = 0,
     ) -> bytes:
-        """An epoch with a fix. `state` is a GSA_MODE; `rates` as in `gnss.Receiver`; `loss_db` off every satellite."""
+        """An epoch with a fix. `state` is a kind of sky: `sky_of`, INSIDE or FALSE.
+
+        `rates` as in `gnss.Receiver`; `loss_db` off every satellite."""
         gsa, gsv, used, hdop = self._block(t_utc_ms, state, True, satellites, loss_db)
         clock, date = self._clock(t_utc_ms)
         where = f"{_angle(lat, 2)},{'N' if lat >= 0 else 'S'},{_angle(lon, 3)},{'E' if lon >= 0 else 'W'}"
@@ -126,16 +145,17 @@ class Sentences:
         heard: list[tuple[Satellite, int]] = []
         used: list[Satellite] = []
         axis = uniform(self._key, -1 - block // 4, 0.0, math.tau)  # the way the street runs, or the leg is, for two minutes
+        loss_here, spread, mask_deg, across_deg = _SKIES[state]
         for s in satellites:
             draw = uniform(self._key, block * 256 + s.number + (64 if s.talker == "BD" else 0), -1.0, 1.0)
             turn = math.radians(s.azimuth) - axis
-            loss = _LOSS[state]
-            if state == GSA_MODE["inside"] and 15 <= s.elevation <= 50 and abs(math.sin(turn)) > 0.92:
+            loss = loss_here
+            if state == INSIDE and 15 <= s.elevation <= 50 and abs(math.sin(turn)) > 0.92:
                 loss = _WINDOW_DB
-            strength = (_FALSE_DBHZ if state == GSA_MODE["false"] else s.strength) - loss + draw * _SPREAD[state] - loss_db
-            behind_leg = math.cos(turn) > 0.5 and s.elevation < 45 and state != GSA_MODE["false"]
-            across = state == GSA_MODE["canyon"] and abs(math.sin(turn)) > 0.5 and s.elevation < 60
-            hidden = behind_leg or across or s.elevation < _MASK_DEG[state]
+            strength = (_FALSE_DBHZ if state == FALSE else s.strength) - loss + draw * spread - loss_db
+            behind_leg = math.cos(turn) > 0.5 and s.elevation < 45 and state != FALSE
+            across = abs(math.sin(turn)) > 0.5 and s.elevation < across_deg
+            hidden = behind_leg or across or s.elevation < mask_deg
             if hidden:
                 strength -= 14.0
             heard.append((s, max(0, round(strength))))

@@ -94,16 +94,19 @@ def test_a_fix_each_quarter_of_a_minute_in_and_near_a_zone(outcome: Outcome):
     assert len(times) > 20 and max(gaps_s(times)) <= 20
 
 
-def test_entering_a_zone_is_found_within_half_a_minute_and_confirmed_by_the_tag_within_one(outcome: Outcome, witness: Witness):
+def test_a_zone_entered_is_found_within_half_a_minute_and_confirmed_by_the_tag_within_one(outcome: Outcome, witness: Witness):
     inside = [t for t in range(0, SCENARIO.until_ms, 1000) if metres_inside(outcome, t) > 0]
     told = [r for r in of(outcome, SAM, record.ZONE) if r.value_a & 0xFFFF]
     told = [r for r in told if (r.time_s * 1000 - SCENARIO.start_utc_ms) > inside[0]]
     assert [r.value_a >> 16 for r in told] == [record.ZONE_INSIDE, record.ZONE_OUTSIDE]
     device = ident.parse_device_name(SAM)
-    for each, crossed_ms in zip(told, (inside[0], inside[-1]), strict=True):
-        seconds = (witness.left[device, each.seq] + LATENCY_MS - crossed_ms) / 1000
-        print(f"zone event at the bridge {seconds:.1f} s after the edge was crossed")
-        # Three fixes, 15 s apart, whose whole circles are on the other side (5 m at a walk).
+    # He comes in along the edge: the tag cannot be sure before he is a circle and a half beyond it (of 11 m, as its fixes say).
+    deep = [t for t in range(0, SCENARIO.until_ms, 1000) if metres_inside(outcome, t) > 17]
+    near = [t for t in range(0, SCENARIO.until_ms, 1000) if metres_inside(outcome, t) > -17]
+    for each, beyond_ms in zip(told, (deep[0], near[-1]), strict=True):
+        seconds = (witness.left[device, each.seq] + LATENCY_MS - beyond_ms) / 1000
+        print(f"zone event at the bridge {seconds:.1f} s after the edge was left behind by more than the error")
+        # Three fixes, 15 s apart, whose whole circles are on the other side.
         assert seconds <= 60
     (entered,) = [event for event in outcome.events() if (event.wearer, event.kind) == ("sam", "zone_entered")]
     assert entered.seq is not None

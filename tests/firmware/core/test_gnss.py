@@ -176,6 +176,34 @@ def test_without_gst_the_radius_is_6_m_times_hdop():
     assert Bench().hear(gga(hdop="0.0"))[0].radius_dm == -1
 
 
+@pytest.mark.parametrize(("hdop", "radius_dm"), [("0.5", 60), ("0.9", 60), ("1.0", 60), ("1.1", 66)])
+def test_more_satellites_than_geometry_needs_make_no_radius_below_6_m(hdop, radius_dm):
+    """2.4 times the 2.5 m CEP of such receivers: what is wrong with all signals alike is not averaged away."""
+    assert Bench().hear(gga(hdop=hdop))[0].radius_dm == radius_dm
+
+
+@pytest.mark.parametrize(
+    ("silent", "hdop", "radius_dm"),
+    [
+        (0, "0.8", 60),
+        (1, "0.8", 60),
+        (2, "0.8", 60 + 10 * 12),
+        (2, "1.3", 60 + (10 + 3) * 12),
+        (5, "0.8", 430),
+        (2, "7.5", 450),
+        (0, "2.0", 120),
+    ],
+)
+def test_what_is_in_view_and_not_heard_stands_behind_a_wall_from_which_others_come_late(silent, hdop, radius_dm):
+    strengths = [42] * (10 - silent) + [None] * silent
+    lines = []
+    for i in range(3):
+        four = strengths[4 * i : 4 * i + 4]
+        satellites = "".join(f",{4 * i + k + 1:02},40,120,{'' if cn0 is None else cn0}" for k, cn0 in enumerate(four))
+        lines.append(f"GPGSV,3,{i + 1},10{satellites}")
+    assert Bench().hear(rmc(), gga(hdop=hdop), *lines)[-1].radius_dm == radius_dm
+
+
 # --- dates
 
 

@@ -332,4 +332,4 @@ for _ in range(8):
 print(out)
 """
     )
-    assert lines == ["[0, 0, 1, 0, 1, 0, 0, 0]"]
+    assert lines == ["[0, 0, 1, 0, 1, 0, 1, 0]"]

@@ -301,6 +301,46 @@ def test_each_violation_that_begins_and_each_whose_end_is_near_is_another_number
     assert changes == [1, 4, 7, 9, 10, 12] and seen[0] == seen[12] == 0
 
 
+@pytest.mark.parametrize(("radius_m", "changes"), [(40, [3, 6]), (70, [])])
+def test_two_centres_in_a_row_in_a_forbidden_zone_are_another_number_and_no_violation_of_the_tags(radius_m, changes):
+    """The bridge's rules take them for entering; a larger circle's centre says nothing."""
+    field = Field([circle(radius_m=100)])
+    seen = []
+    for north_m in (2000, 2000, 80, 80, 80, 130, 2000, 2000):
+        field.fix(north_m, radius_m)
+        assert not field.zones.in_violation
+        seen.append(field.zones.violations)
+    assert [i for i in range(1, len(seen)) if seen[i] != seen[i - 1]] == changes
+
+
+def test_a_circle_just_beyond_the_edge_is_another_number_before_the_tag_is_sure_of_it():
+    """The bridge's rules know no half radius more."""
+    field = Field([circle(radius_m=100)])
+    seen = []
+    for north_m in (200, 200, 200, 78, 200, 0, 0, 0, 122, 122, 200, 200, 200):
+        field.fix(north_m, 20)
+        seen.append((field.zones.violations, field.zones.in_violation))
+    changes = [i for i in range(1, len(seen)) if seen[i][0] != seen[i - 1][0]]
+    assert changes == [3, 4, 5, 8, 12], seen
+    assert [violated for _, violated in seen] == [False] * 5 + [True] * 7 + [False]
+
+
+def test_after_a_centre_in_a_forbidden_zone_the_next_fix_comes_sooner_for_it_decides():
+    field = Field([circle(radius_m=100)])
+    wanted = []
+    for north_m in (200, 200, 200, 90, 90, 90, 110, 200, 0, 0, 0):
+        field.fix(north_m, 20)
+        wanted.append(field.zones.interval_s())
+    assert wanted == [15, 15, 15, 8, 15, 15, 15, 15, 15, 15, 15]
+
+
+def test_centres_in_a_zone_now_and_then_are_nothing():
+    field = Field([circle(radius_m=100)])
+    for north_m in (2000, 80, 130) * 10:
+        field.fix(north_m, 40)
+        assert field.zones.violations == 0
+
+
 def test_who_comes_out_of_an_inclusion_zone_and_back_is_another_number_too():
     field = Field([circle(1, "inclusion", radius_m=500)])
     seen = []
