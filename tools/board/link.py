@@ -41,7 +41,9 @@ print("%%08x"%%_b.crc32(_c.encode()),_c)
 """
 
 # Bytes 0x80 and more are escaped by repr, so what comes back is ASCII.
-_TOOLS = """import os
+# Collecting often keeps what stays together: answers of 10 KiB must find room in a heap of 128 KiB.
+_TOOLS = """import os,gc
+gc.threshold(2048)
 _w=None
 def _fed():
  if _w:
