@@ -35,7 +35,11 @@ class Factory:
         files = describe({path: data for path, data in contents.items() if path not in manifest.root})
         root = describe({path: contents[path] for path in manifest.root})
         new = Manifest(build=f"{number:012x}", number=number, files=files, root=root, **fields)
-        return write_bundle(self.folder / f"{kind}-{number}.hwr", new, contents, load_signer(self.key))
+        return write_bundle(self.path(kind, number), new, contents, load_signer(self.key))
+
+    def path(self, kind: str, number: int) -> Path:
+        """The file of a release."""
+        return self.folder / f"{kind}-{number}.hwr"
 
     def _version(self, build: str) -> bytes:
         """The module that says which build it is."""
@@ -50,13 +54,13 @@ class FlashedFolder(RunFolder):
 
     def __init__(self, path: Path, public: Path, releases: dict[str, Bundle]) -> None:
         super().__init__(path)
-        self._public = public
+        (self.path / "release.pub").write_bytes(public.read_bytes())
         self._releases = releases
 
     def write_bridge_settings(self, broker_port: int, clock: str) -> None:
         super().write_bridge_settings(broker_port, clock)
         with (self.path / "bridge.toml").open("a") as file:
-            file.write(f'release_keys_file = "{self._public}"\n')
+            file.write('release_keys_file = "release.pub"\n')
 
     def provision(self, name: str, *arguments, **more) -> Path:
         folder = super().provision(name, *arguments, **more)

@@ -1,6 +1,7 @@
 """A release over the air: real broker, real bridge, devices that run out of their own files. One household's morning, in which
 its tag and its home unit are sent good releases and bad ones, and things die in between."""
 
+import json
 import struct
 from collections.abc import Iterator
 from hashlib import sha256
@@ -23,6 +24,7 @@ from sim.scenario import load
 from sim.silicon import _channels as ch
 from tests.end_to_end.releases import BOARDS, VERSION, Contents, Factory, flashed_run, live, order, send
 from tests.end_to_end.runs import flash_records
+from tests.tools.commands import homeward
 
 SCENARIO = load(Path(__file__).parent / "errand.yaml")
 TAG, UNIT = "tag-000003", "hmu-000003"
@@ -137,8 +139,13 @@ def test_a_home_unit_fetches_only_what_differs(run: Run, factory: Factory):
         contents[changed] = contents[changed] + b"\0"  # what follows the code is not looked at
 
     bundle = factory.release("hmu", 2000, change)
-    update = send(run, UNIT, bundle)
+    sent = homeward("release", "send", UNIT, "--release", factory.path("hmu", 2000), "--no-wait", cwd=run.folder.path)
+    assert sent.returncode == 0 and UNIT in sent.stdout, sent
+    (told,) = json.loads(homeward("release", "status", "--json", cwd=run.folder.path).stdout)
+    assert (told["device"], told["runs"]) == (UNIT, f"{1000:012x}")
+    update = told["order"]
     assert live(run, 20, is_over(run, update))
+    assert "runs it" in homeward("release", "status", cwd=run.folder.path).stdout
     assert order(run, update).state == "done"
     assert running(folder_of(run, UNIT)) == "b" and holds(folder_of(run, UNIT) / FILES / "b", bundle)
     asked = sum(each.value_b >> 24 & 0xFF for each in events(run, UNIT, record.UPDATE)) * message.UPDATE_DATA_MAX

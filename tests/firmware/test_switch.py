@@ -39,7 +39,8 @@ class TwoFolders(RuleBasedStateMachine):
             assert switch.on_trial(self.value)
             assert switch.changes(was, kept) == (self.starts[release] == 1)
         else:
-            assert switch.changes(was, kept) == (switch.has_failed(kept) and not switch.has_failed(was))
+            assert switch.changes(was, kept) == switch.on_trial(was)  # which it has lost
+            assert switch.has_failed(kept) == (switch.on_trial(was) or switch.has_failed(was))
         self.running = folder if cut == "no" else None
 
     @precondition(lambda self: self.running is not None)
@@ -61,6 +62,7 @@ class TwoFolders(RuleBasedStateMachine):
     @rule()
     def takes_too_long(self) -> None:
         self.value = switch.given_up(self.value)
+        assert switch.has_failed(self.value) and not switch.on_trial(self.value)
         self.running = None
 
     @precondition(lambda self: self.running is not None and not switch.on_trial(self.value))
