@@ -37,7 +37,7 @@ if _b.crc32(_c)!=%d:raise ValueError("garbled")
 r=None
 exec(_c)
 _c=repr(r)
-print("%%08x"%%_b.crc32(_c.encode()),_c)
+print("%%08x"%%_b.crc32(_c),_c)
 """
 
 # Bytes 0x80 and more are escaped by repr, so what comes back is ASCII.

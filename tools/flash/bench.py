@@ -30,6 +30,7 @@ class Bars:
             disable=not console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._sizes: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> "Bars":
@@ -51,6 +52,7 @@ class Bars:
             self._console.print(f"{board}: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def total(self, board: str, size: int) -> None:
+        self._sizes[board] = max(size, 1)
         self._progress.update(self._task(board), total=max(size, 1), completed=0 if size else 1)
 
     def sent(self, board: str, size: int) -> None:
@@ -60,7 +62,8 @@ class Bars:
         """Its line, as soon as it is known."""
         task = self._task(outcome.board)
         if outcome.is_good:
-            self._progress.update(task, total=1, completed=1)
+            size = self._sizes.get(outcome.board, 1)
+            self._progress.update(task, total=size, completed=size)
         self._progress.update(task, stage="done" if outcome.is_good else "failed")
         self._console.print(f"{outcome.board}: {outcome.text}", markup=False, highlight=False, soft_wrap=True)
 

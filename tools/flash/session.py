@@ -152,7 +152,7 @@ class Session:
             found, release, plan = self._again(self._write)
         except SilentError:
             raise
-        except BoardError:
+        except BaseException:  # Ctrl-C too
             self._leave_alone()
             raise
         manifest = release.manifest

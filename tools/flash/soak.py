@@ -102,7 +102,7 @@ class Soak:
         self.board = Board(folder, "SOAK-1", registry=self.folder / "registry", seed=self.seed, bus_powered=True)
         self.board.__enter__()
         outcome = self._flash(0)
-        assert outcome is not None and outcome.is_good, outcome
+        assert outcome is not None and outcome.is_good, f"it cannot be flashed at all: {outcome or self._why}"
         return self
 
     def __exit__(self, *_: object) -> None:
