@@ -15,9 +15,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tools.bench_sim import Measured
+
+if TYPE_CHECKING:
+    from sim.board.board import Board
+    from sim.engine.folder import RunFolder
 
 BAUD = 921_600
 RECORDS = 14_400
@@ -54,30 +60,18 @@ print(time.ticks_diff(time.ticks_us(), began) / 6400)
 
 def rows(quick: bool) -> Iterator[Measured]:
     """All of them; `quick`: a quarter of the records, and the time that four times as many take."""
-    from bridge.cases.scheme import apply_scheme, load_scheme
-    from bridge.store import open_store
-    from sim.board.board import Board
-    from sim.engine.folder import RunFolder
-    from tools.board.ports import REGISTRY
-
     records = RECORDS // 4 if quick else RECORDS
-    with tempfile.TemporaryDirectory(prefix="bench-dock-") as scratch:
-        run = RunFolder(Path(scratch) / "run")
-        run.write_bridge_settings(1, "wall")
-        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 11 * 86_400))
-        wearer = {"id": "w1", "name": "W", "tag": "tag-000001", "from": since}
-        run.write_scheme({"timezone": "Europe/London", "wearers": [wearer]})
-        apply_scheme(open_store(str(run.store)), load_scheme(run.path / "scheme.yaml"))
-        device = run.provision("tag-000001", None, [], 0, 1, {})
-        _fill(device, records)
-        registry = run.path / "registry"
-        environment = {**os.environ, REGISTRY: str(registry), "XDG_CACHE_HOME": str(run.path / "cache"), "COLUMNS": "200"}
-        with Board(device, "BENCH-2", registry=registry) as board:
-            _homeward(environment, "flash", "tag", "--port", "BENCH-2")
-            board.do(lambda: setattr(board.line, "baud", BAUD))
-            before = board.line.passed
-            said = _homeward(environment, "dock", "--store", str(run.path / "bridge.toml"), "--port", "BENCH-2", "--once")
-            passed = board.line.passed - before
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-dock-") as scratch,
+        flashed_tag(Path(scratch), "BENCH-2") as (run, board, environment),
+    ):
+        board.power_off()
+        fill(board.folder, records)
+        board.do(lambda: setattr(board.line, "baud", BAUD))
+        board.power_on()
+        before = board.line.passed
+        said = homeward(environment, "dock", "--store", str(run.path / "bridge.toml"), "--port", "BENCH-2", "--once")
+        passed = board.line.passed - before
     found = re.search(r"all is stored, ([0-9,]+) records in ([0-9.]+) s", said)
     if found is None:
         raise RuntimeError(f"homeward dock: {said}")
@@ -88,8 +82,32 @@ def rows(quick: bool) -> Iterator[Measured]:
     yield Measured("dock.device_us_per_record", _device_us(), "us", "read, sealed and framed")
 
 
-def _fill(folder: Path, records: int) -> None:
-    """A tag's journal with a fix a minute, until a minute ago."""
+@contextmanager
+def flashed_tag(folder: Path, serial_number: str, seed: int = 0) -> "Iterator[tuple[RunFolder, Board, dict[str, str]]]":
+    """A scheme in whose store a tag is worn; that tag, without a network and flashed, on a board on a pseudo-terminal; the
+    environment in which `homeward` finds it."""
+    from bridge.cases.scheme import apply_scheme, load_scheme
+    from bridge.store import open_store
+    from sim.board.board import Board
+    from sim.engine.folder import RunFolder
+    from tools.board.ports import REGISTRY
+
+    run = RunFolder(folder / "run")
+    run.write_bridge_settings(1, "wall")
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 300 * 86_400))
+    wearer = {"id": "w1", "name": "W", "tag": "tag-000001", "from": since}
+    run.write_scheme({"timezone": "Europe/London", "wearers": [wearer]})
+    apply_scheme(open_store(str(run.store)), load_scheme(run.path / "scheme.yaml"))
+    device = run.provision("tag-000001", None, [], 0, 1, {"watchdog_s": 30})
+    registry = run.path / "registry"
+    environment = {**os.environ, REGISTRY: str(registry), "XDG_CACHE_HOME": str(run.path / "cache"), "COLUMNS": "200"}
+    with Board(device, serial_number, registry=registry, seed=seed) as board:
+        homeward(environment, "flash", "tag", "--port", serial_number)
+        yield run, board, environment
+
+
+def fill(folder: Path, records: int) -> None:
+    """A tag's journal with so many fixes more, one a minute until a minute ago."""
     from firmware.core import record
     from firmware.core.blockdev import FileDevice
     from firmware.core.journal import Journal
@@ -113,7 +131,7 @@ def _device_us() -> float:
     return float(done.stdout)
 
 
-def _homeward(environment: dict[str, str], *arguments: str) -> str:
+def homeward(environment: dict[str, str], *arguments: str) -> str:
     command = [str(Path(sys.executable).with_name("homeward")), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
