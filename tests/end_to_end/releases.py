@@ -87,12 +87,14 @@ def order(run: Run, order_id: int):
         return rollout.progress(connection, [order_id])[0]
 
 
-def live(run: Run, until_min: float, is_over: Callable[[], bool] = lambda: False, step_ms: int = 5000) -> bool:
-    """Let time pass in steps, with a moment of real time between them for what the bridge does by itself."""
+def live(run: Run, most_min: float, is_over: Callable[[], bool] = lambda: False, step_ms: int = 5000) -> bool:
+    """Let time pass in steps, with a moment of real time between them for what the bridge does by itself. Whether it was over
+    before so many minutes had passed."""
     assert run.services is not None
     t_ms = run.now_ms
+    until_ms = t_ms + most_min * 60_000
     while not is_over():
-        if t_ms >= until_min * 60_000:
+        if t_ms >= until_ms:
             return False
         t_ms += step_ms
         run.kernel.run_to(t_ms, run.services.watch)
