@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from firmware.core import record
 from hil_tests.asking import HERE_E7, events, fixes, settle, unit_events, until
@@ -67,9 +67,14 @@ class Owed(RuleBasedStateMachine):
         if before >= 0 and self.undisturbed_ms >= _FIX_OWED_MS:
             assert fixes(self.rig), "a fix was to be had, and there is none"
 
-    @precondition(lambda self: not self.strap_is_cut)
     @rule(for_ms=st.sampled_from((50, 100, _DEBOUNCE_MS, 10_000)))
-    def strap_opens(self, for_ms: int) -> None:
+    def strap_changes(self, for_ms: int) -> None:
+        if self.strap_is_cut:
+            self.rig.strap.close()
+            self.strap_is_cut = False
+            self.rig.clock.advance(_DEBOUNCE_MS + 1)
+            self.closes_owed += 1
+            return
         self.rig.strap.cut()
         self.rig.clock.advance(for_ms + 1)
         self.undisturbed_ms += for_ms
@@ -79,14 +84,6 @@ class Owed(RuleBasedStateMachine):
         else:
             self.strap_is_cut = True
             self.cuts_owed += 1
-
-    @precondition(lambda self: self.strap_is_cut)
-    @rule()
-    def strap_closes(self) -> None:
-        self.rig.strap.close()
-        self.strap_is_cut = False
-        self.rig.clock.advance(_DEBOUNCE_MS + 1)
-        self.closes_owed += 1
 
     @rule(after_ms=st.integers(0, 2_000))
     def power_fails(self, after_ms: int) -> None:
