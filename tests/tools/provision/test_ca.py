@@ -172,6 +172,8 @@ def test_a_device_without_a_kit_is_refused_before_anything_is_written(
     board = plugged()
     refused = command("provision", "tag-000002", "--state", bench, code=2).stderr
     assert "homeward ca kit tag-000002" in refused
+    command("ca", "kit", "tag-000003", "--key", "2", "--out", bench)
+    assert "with --key 1" in command("provision", "tag-000003", "--port", board.port, "--state", bench, code=2).stderr
     assert not list(board.folder.glob("*.nvs"))
     assert command("inventory", "list", "--state", bench).stdout.strip() == "the inventory is empty"
 

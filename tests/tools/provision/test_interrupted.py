@@ -175,6 +175,21 @@ def test_a_board_that_forgets_what_it_is_given_is_no_device(plugged: Plugged, sc
         assert inventory.known(connection, TAG).state == inventory.BEGUN
 
 
+def test_a_board_that_starts_anew_while_somebody_thinks_about_it_is_taken_again(
+    plugged: Plugged, scheme: State, engine: Engine
+) -> None:
+    board = plugged()
+    once(board, scheme, engine)
+
+    def thinks(name: str, questions: list[str]) -> None:
+        board.press_reset()  # its watchdog does not wait
+
+    with bench(board) as one:
+        outcome = provision(one, scheme, engine, Wish(TAG, ("hmu-000009",), None, "me"), thinks)
+    assert outcome.changed == ["name and keys"]
+    is_whole(board, engine)
+
+
 def test_an_unplugged_board_is_a_link_error(plugged: Plugged, scheme: State, engine: Engine) -> None:
     board = plugged()
     with bench(board, 0.7) as one, pytest.raises(LinkError):

@@ -140,6 +140,9 @@ def test_a_device_in_use_is_not_touched_unless_somebody_says_yes(command: Comman
     assert [row["device"] for row in json.loads(command("inventory", "list", "--json").stdout)] == [TAG]
     assert "wrote name and keys" in command("provision", TAG, "--with", "hmu-000009", "--yes").stdout
     assert slot(board).partners == [ident.parse_device_name("hmu-000009")]
+    lease, config = value(board, "lease"), (board.folder / "config.flash").read_bytes()
+    assert command("provision", TAG, "--with", "hmu-000010", "--yes").stdout.startswith(f"{TAG}: wrote name and keys\n")
+    assert (value(board, "lease"), (board.folder / "config.flash").read_bytes()) == (lease, config)
 
 
 def test_a_device_that_was_heard_today_is_in_use(command: Command, plugged: Plugged, folder: Path) -> None:
