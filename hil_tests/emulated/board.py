@@ -11,6 +11,7 @@ import json
 import os
 import re
 import select
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -173,7 +174,9 @@ class EmulatedBoard:
         self.boots += 1
         self._serial, theirs = socket.socketpair()
         self._buttons, button = socket.socketpair()
-        command = ["qemu-system-arm", "-M", "mps2-an385", "-nodefaults", "-display", "none", "-kernel", str(self._elf)]
+        # Where there is such a thing (Linux), the machine ends with the process that it belongs to, however that ends.
+        command = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
+        command += ["qemu-system-arm", "-M", "mps2-an385", "-nodefaults", "-display", "none", "-kernel", str(self._elf)]
         if self._virtual:
             command += ["-icount", "shift=3,sleep=off"]
         options = {"heap": str(self._heap), "time": "virtual" if self._virtual else "real", "flash": "flash", "host": "host"}

@@ -162,7 +162,7 @@ def test_a_garbled_line_is_noticed_and_the_machine_goes_on(machine):
 
 
 def test_what_cannot_be_is_said_in_a_line(tmp_path):
-    with pytest.raises(EmulatedError, match="--firmware: got '.*/none', expected an ELF"):
+    with pytest.raises(EmulatedError, match=r"--firmware: got '.*/none', expected an ELF"):
         board.EmulatedBoard(tmp_path, firmware=tmp_path / "none")
     with pytest.raises(EmulatedError, match="ZeroDivisionError"):
         board.run(tmp_path, "1 / 0")
