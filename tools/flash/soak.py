@@ -1,13 +1,16 @@
-"""`python -m tools.flash.soak --cycles N`: a board on a pseudo-terminal is flashed again and again, and everything happens to it.
+"""`python -m tools.flash.soak --cycles N`: a tag's board on a pseudo-terminal is flashed and docked again and again, and everything
+happens to it.
 
 In each cycle the release that it does not run is flashed, with one of: nothing, faults of the line at random bytes, the power cut
-at a random write to its flash, the power cut at a random byte of the line. Whatever happened, afterwards it must answer by itself
-as one of the two releases; as the one that was flashed, if the flash said so; and its journal must hold every record that it
-held. The same seed asks for the same; what comes of it depends on the moment.
+at a random write to its flash, the power cut at a random byte of the line; or it is docked, with the same. Whatever happened,
+afterwards it must answer by itself as one of the two releases; as the one that was flashed, if the flash said so; and its journal
+must hold every record that it held. At the end it is docked with nothing in the way: the store has every record that was ever in
+the journal, once, byte for byte. The same seed asks for the same; what comes of it depends on the moment.
 """
 
 import argparse
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,8 +18,12 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sqlalchemy import select
+
+from bridge.cases.scheme import apply_scheme, load_scheme
 from bridge.releases import Manifest
 from bridge.releases.bundle import describe
+from bridge.store import open_store, schema
 from firmware import switch
 from firmware.core.blockdev import FileDevice
 from firmware.core.journal import read_all
@@ -31,7 +38,7 @@ from tools.flash.cache import compiled
 from tools.flash.session import Asked, Outcome, Session, look
 from tools.flash.wanted import Release, Wanted
 
-KINDS = ("nothing", "line", "line", "write", "write", "power")
+KINDS = ("nothing", "line", "line", "write", "write", "power", "dock", "dock", "dock")
 BOARD = "tag_t_a7670_l76k"
 NAME = "tag-000001"
 _BUILDS = ("0000000000aa", "0000000000bb")
@@ -39,7 +46,10 @@ _BUILDS = ("0000000000aa", "0000000000bb")
 _LINE_BYTES = {True: 50_000, False: 90_000}
 _WRITES = {True: 90, False: 1_350}
 _GUARD_S = 3  # a board that was left in the REPL starts its application again; on a bench it is GUARD_S
-_BACK_S = 30.0
+_WATCHDOG_S = 30  # of the application: noise on the dock's line may be a Ctrl-C, which ends it
+_BACK_S = 75.0
+_DOCK_BYTES = 8_000  # of a dock that hands over some ten records
+_DOCK_S = 20
 
 
 class Quiet:
@@ -95,10 +105,16 @@ class Soak:
     def __enter__(self) -> "Soak":
         self._chance = random.Random(self.seed)
         self._why = ""
+        self._ever: dict[int, bytes] = {}
         # One with native code and one without: a few modules, a quarter of the bytes, differ.
         releases = [compiled(BOARD, 1, arch) for arch in (host_architecture(), "")]
         self._releases = [stamped(*release, build) for release, build in zip(releases, _BUILDS, strict=True)]
-        folder = RunFolder(self.folder / "run").provision(NAME, "hmu-000001", ["hmu-000001"], 0, 9, {})
+        run = self._run = RunFolder(self.folder / "run")
+        run.write_bridge_settings(1, "wall")
+        wearer = {"id": "w1", "name": "W", "tag": NAME, "home_unit": "hmu-000001", "from": "2026-01-01T00:00:00Z"}
+        run.write_scheme({"timezone": "Europe/London", "wearers": [wearer], "policy": {}})
+        apply_scheme(open_store(str(run.store)), load_scheme(run.path / "scheme.yaml"))
+        folder = run.provision(NAME, "hmu-000001", ["hmu-000001"], 0, 9, {"watchdog_s": _WATCHDOG_S})
         self.board = Board(folder, "SOAK-1", registry=self.folder / "registry", seed=self.seed, bus_powered=True)
         self.board.__enter__()
         outcome = self._flash(0)
@@ -126,7 +142,10 @@ class Soak:
         elif kind == "write":
             at = chance.randint(1, _WRITES[holds])
             board.cut_power_at_write(at, chance.randrange(1001))
-        outcome = self._flash(wanted)
+        elif kind == "dock":
+            at = self._trouble_dock()
+        outcome = self._flash(wanted) if kind != "dock" else None
+        docked = kind == "dock" and self._dock()
         board.set_faults([])
         board.never_cut()
         board.power_on()
@@ -134,8 +153,9 @@ class Soak:
         self._check(kind, at, before, after, _BUILDS[wanted], outcome)
         lost = {seq for seq, raw in held.items() if records(board.folder).get(seq) != raw}
         assert not lost, f"seed {self.seed}, {kind} at {at}: records {sorted(lost)} are gone"
-        told = "flashed" if outcome is not None and outcome.is_good else "not flashed"
-        why = "" if told == "flashed" else f" ({outcome.text if outcome is not None else self._why})"
+        self._ever |= held
+        told = "flashed" if outcome is not None and outcome.is_good else "docked" if docked else "not done"
+        why = "" if told != "not done" else f" ({outcome.text if outcome is not None else self._why})"
         self.came[f"{kind}: {told}, {'the new' if after != before else 'the old'} one runs"] += 1
         return f"{kind} at {at}: {told}, {after} runs{why}"
 
@@ -144,6 +164,47 @@ class Soak:
         assert after in (before, wanted), f"{where}: {after!r} runs"
         if outcome is not None and outcome.is_good:
             assert after == wanted, f"{where}: said to be flashed, but {after!r} runs"
+
+    def _trouble_dock(self) -> int:
+        board, chance = self.board, self._chance
+        at = chance.randrange(_DOCK_BYTES)
+        kind = chance.choice(("line", "write", "power"))
+        if kind == "line":
+            kinds = ("garbage", "lost", "flip", "stall", "unplug", "reset")
+            board.set_faults(random_faults(chance.randrange(1 << 30), _DOCK_BYTES, chance.randint(1, 3), kinds))
+        elif kind == "power":
+            board.set_faults([Fault(at, "power", for_s=0.3)])
+        else:
+            board.cut_power_at_write(at := chance.randint(1, 12), chance.randrange(1001))
+        return at
+
+    def _dock(self, timeout_s: int = _DOCK_S) -> bool:
+        """Whether it has handed over all."""
+        command = [str(Path(sys.executable).with_name("homeward")), "dock", "--store", "bridge.toml", "--port", self.board.port]
+        command += ["--once", "--timeout", str(timeout_s)]
+        process = subprocess.Popen(command, cwd=self._run.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        while process.poll() is None:
+            if not self.board.is_on and not self.board.line.faults:
+                self.board.power_on()  # the dock waits for it, as for one whose cell is charged again
+            time.sleep(0.05)
+        assert process.stdout is not None
+        self._why = process.stdout.read()[-200:]
+        return process.returncode == 0
+
+    def check_store(self) -> int:
+        """At the end: how many records the store has of it, which is every one."""
+        assert self._dock(90), f"seed {self.seed}: it does not hand over what it has: {self._why}"
+        self._ever |= records(self.board.folder)
+        with open_store(str(self._run.store)).connect() as connection:
+            table = schema.record
+            found = connection.execute(select(table.c.seq, table.c.raw)).all()
+        stored = {int(seq): bytes(raw) for seq, raw in found}
+        newest = max(self._ever)
+        wrong = {seq for seq, raw in self._ever.items() if stored.get(seq) != raw and seq < newest - 8}
+        assert not wrong and len(found) == len(stored), (
+            f"seed {self.seed}: records {sorted(wrong)} of {newest} are not in the store"
+        )
+        return len(stored)
 
     def _clear(self, build: str) -> bool:
         # The folder that does not run, so that all of it has to be written again. False.
@@ -189,6 +250,7 @@ class Soak:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.flash.soak", description=__doc__)
     parser.add_argument("--cycles", type=int, default=20)
+    parser.add_argument("--kind", choices=sorted(set(KINDS)), help="the same in each cycle")
     parser.add_argument("--seed", type=int, default=None, help="printed; one at random otherwise")
     arguments = parser.parse_args()
     seed = random.randrange(1 << 30) if arguments.seed is None else arguments.seed
@@ -197,13 +259,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="soak-") as folder, Soak(Path(folder), seed) as soak:
         for number in range(1, arguments.cycles + 1):
             try:
-                what = soak.cycle()
+                what = soak.cycle(arguments.kind)
             except AssertionError as error:
                 sys.exit(f"cycle {number}: {error}")
             print(f"{number:5} {what}", flush=True)
+        stored = soak.check_store()
         for line, count in sorted(soak.came.items()):
             print(f"{count:5} x {line}")
-        print(f"{arguments.cycles} cycles in {time.monotonic() - began:.0f} s, {soak.board.boots} starts; it always came back")
+        print(
+            f"{arguments.cycles} cycles in {time.monotonic() - began:.0f} s, {soak.board.boots} starts; it always came back, "
+            f"and the store has all {stored} records"
+        )
 
 
 if __name__ == "__main__":
