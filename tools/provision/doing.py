@@ -135,7 +135,7 @@ def provision(
     if not is_done:
         change = _write(bench, state, engine, plan, found, tell)
         tell("verifying")
-        stands = _verify(bench, change.values)
+        stands = _verify(bench, change)
         with engine.begin() as connection:
             _note(connection, plan, stands)
             certificate = _certificate_of(change.values)
@@ -339,10 +339,9 @@ def _write(bench: Bench, state: State, engine: Engine, plan: Plan, found: Found,
     return Change(values, differing, orders, tuple(notes))
 
 
-def _verify(bench: Bench, values: dict[str, bytes]) -> dict[int, tuple[int, bytes]]:
+def _verify(bench: Bench, change: Change) -> dict[int, tuple[int, bytes]]:
     """ConfigError unless all of it stands on the board. Lease and configuration as they are there: kind → (number, payload)."""
-    if wrong := bench.store.differing(values):
-        raise ConfigError(bench.name, wrong[0], "another value than was written", "a settings store that keeps what it is given")
+    wrong = bench.store.differing(change.values)
     stands: dict[int, tuple[int, bytes]] = {}
     lease = LeaseSlot(bench.store)
     if lease.number:
@@ -351,6 +350,9 @@ def _verify(bench: Bench, values: dict[str, bytes]) -> dict[int, tuple[int, byte
     slots.mount()
     if (content := _content(slots)) is not None:
         stands[message.ORDER_CONFIG] = slots.number, content
+    wrong += [asking.WORDS[kind] for kind, payload in change.orders.items() if stands.get(kind, (0, None))[1] != payload]
+    if wrong:
+        raise ConfigError(bench.name, wrong[0], "another value than was written", "a board that keeps what it is given")
     return stands
 
 

@@ -160,13 +160,14 @@ def test_the_bench_s_machine_dies_before_it_has_entered_it(
     is_whole(board, engine)
 
 
-def test_a_board_that_forgets_what_it_is_given_is_no_device(plugged: Plugged, scheme: State, engine: Engine) -> None:
+@pytest.mark.parametrize("what", ["provision", "cert_key", "lease"])
+def test_a_board_that_forgets_what_it_is_given_is_no_device(plugged: Plugged, scheme: State, engine: Engine, what: str) -> None:
     board = plugged()
     with bench(board) as one:
         real = one.store.keep_blob
 
         def forgets(key: str, given: bytes) -> None:
-            real(key, given if key != "provision" else given[:-2] + b" }")
+            real(key, given if key != what else given[:-2] + b" }")
 
         one.store.keep_blob = forgets  # type: ignore[method-assign]
         with pytest.raises(ConfigError, match="keeps what it is given"):

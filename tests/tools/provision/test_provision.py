@@ -2,8 +2,10 @@
 
 import json
 import os
+import pty
 import re
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,9 @@ from firmware.core.blockdev import FileDevice
 from firmware.core.lease import Lease as LeaseSlot
 from firmware.core.slots import Slots
 from sim.board.board import Board
+from tests.tools.commands import ENVIRONMENT, HOMEWARD
 from tests.tools.provision.boards import pretend_firmware, slot, told, usb, value, values, words_of
+from tools.board.ports import REGISTRY
 from tools.provision.doing import boards
 
 TAG, UNIT = "tag-000001", "hmu-000001"
@@ -308,3 +312,32 @@ def test_the_inventory_is_the_bridge_s_store(command: Command, plugged: Plugged,
         row = inventory.known(connection, TAG)
         assert row.state == inventory.READY and row.chip
     assert os.path.exists(folder / "bridge.toml")
+
+
+def test_somebody_at_a_terminal_is_asked(command: Command, plugged: Plugged, folder: Path, tmp_path: Path) -> None:
+    board = plugged()
+    command("provision", TAG)
+    worn(folder)
+    assert (_answered(tmp_path, folder, "n"), slot(board).partners) == (2, [])
+    assert _answered(tmp_path, folder, "y") == 0 and slot(board).partners == [ident.parse_device_name(UNIT)]
+
+
+def _answered(cwd: Path, folder: Path, answer: str) -> int:
+    """The exit code of the command on a terminal of its own, whose question is answered so."""
+    ours, theirs = pty.openpty()
+    environment = ENVIRONMENT | {"HOMEWARD_STATE": str(folder), REGISTRY: str(cwd / "registry")}
+    arguments = [str(HOMEWARD), "provision", TAG]
+    with subprocess.Popen(arguments, cwd=cwd, env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        said = b""
+        while b"all the same? [y/N]:" not in said:
+            said += os.read(ours, 4096)
+        assert b"tag-000001: it is worn by wearer w1" in said
+        os.write(ours, answer.encode() + b"\n")
+        try:
+            while os.read(ours, 4096):
+                pass
+        except OSError:
+            pass  # it has ended
+        os.close(ours)
+        return process.wait(30)
