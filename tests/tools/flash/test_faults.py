@@ -26,14 +26,16 @@ def soak(tmp_path: Path, seed: int):
 
 
 def test_cycles_with_everything(soak: Soak) -> None:
-    for kind in ("line", "write", "power"):
+    for kind in ("line", "write", "power", "dock"):
         soak.cycle(kind)
+    assert soak.check_store() >= 5
 
 
 @pytest.mark.slow
 def test_many_cycles_with_everything(soak: Soak) -> None:
     for _ in range(60):
         soak.cycle()
+    assert soak.check_store() > 60
     assert sum(count for what, count in soak.came.items() if "the old one runs" in what) > 5
     assert sum(count for what, count in soak.came.items() if "the new one runs" in what) > 5
 
