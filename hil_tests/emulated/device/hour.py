@@ -171,7 +171,7 @@ class Hour:
             self.clock.read()
             self.zones.tick(self.clock.utc_s)
         if s % 300 == 200:
-            self.recorder.event(self.numbers["status"], self.clock.uptime_s, 3900 - s // 10, False)
+            self.recorder.event(self.numbers["status"], START_S + s, -START_S - s, False)
         if self.journal.pending > 16:
             self.send()
         if s % 700 == 650:
@@ -185,9 +185,9 @@ class Hour:
         status, mode = ("V", "N") if denied else ("A", "A")
         north = "%02d%s" % angle(self.lat) + ("S" if self.lat < 0 else "N")
         east = "%03d%s" % angle(self.lon) + ("W" if self.lon < 0 else "E")
-        speed = "%d.%02d" % (chance.below(9), chance.below(100))
+        speed = "%d.%02d" % (chance.below(1300) if s % 8 == 0 else chance.below(9), chance.below(100))
         course = "%d.%d" % (chance.below(360), chance.below(10))
-        hdop = "%d.%d" % (chance.below(4), chance.below(10))
+        hdop = "%d.%d" % (chance.below(1100) if s % 16 == 0 else chance.below(4), chance.below(10))
         bodies = [
             "GNRMC,%s,%s,%s,%s,%s,%s,280526,,,%s,V" % (clock, status, north, east, speed, course, mode),
             "GNGGA,%s,%s,%s,%d,%02d,%s,77.5,M,-21.6,M,," % (clock, north, east, not denied, 4 + chance.below(20), hdop),
