@@ -1,5 +1,5 @@
-"""A device with a release on its file system, as `homeward flash` leaves it: what it starts with is in its folder, not in the run's
-image, and an update over the air replaces it."""
+"""A device with a release on its file system, as `homeward flash` leaves it: what it starts with is in its folder, not in the
+run's image, and an update over the air replaces it."""
 
 from pathlib import Path
 
