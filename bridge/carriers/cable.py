@@ -14,6 +14,7 @@ opened again for as long as it takes. What holds:
 
 import errno
 import queue
+import re
 import secrets
 import struct
 import threading
@@ -45,6 +46,7 @@ _DOWN_AGAIN_S = 1.0
 _DOWN_TRIES = 5
 _DOWN_BYTES = 150  # on their way, until one more frame is sent: an ESP32 keeps 260 until the program reads them
 SILENCE_S = 4.0  # the device gives up after 5
+_DRAIN_S = 0.1
 _SPEED_S = 2.0  # to be heard at the new speed
 _LOOK_S = 0.01
 _REOPEN_S = 1.0
@@ -112,6 +114,7 @@ class Session:
         self._down_s = 0.0  # when it was sent, or the oldest sent again
         self._down_tries = 0
         self._speed_until_s = 0.0
+        self._ended_s = 0.0
 
     @property
     def is_up(self) -> bool:
@@ -143,6 +146,12 @@ class Session:
         """What is to be sent now."""
         if self._is_up:
             self._keep_up(now_s)
+            self._ended_s = now_s
+        elif self._is_fast and now_s - self._ended_s < _DRAIN_S:
+            pass  # the goodbye is still in the port's own buffer
+        elif self._is_fast:
+            self._is_fast = False
+            self._set_speed(0)
         elif self._here is not None:
             self._start(now_s)
         elif now_s - self._at_s >= _CALL_S and self._may_take():
@@ -164,11 +173,6 @@ class Session:
         if was_up:
             self._events.left(topic, reason)
 
-    def back_to_base(self) -> None:
-        if self._is_fast:
-            self._is_fast = False
-            self._set_speed(0)
-
     # Up
 
     def _take(self, piece: bytearray, now_s: float) -> None:
@@ -188,15 +192,17 @@ class Session:
         payload = bytes(piece[cobs.HEAD : end])
         if kind == cobs.HERE:
             self._greeted(payload, now_s)
-        elif kind == cobs.READY and self._here is not None and len(payload) == 4:
-            self._ready(int.from_bytes(payload, "little"), now_s)
-        elif not self._is_up:
             return
-        elif kind == cobs.MESSAGE:
+        if kind == cobs.READY and self._here is not None and len(payload) == 4:
+            self._ready(int.from_bytes(payload, "little"), now_s)
+            return
+        if not self._is_up:
+            return
+        self._speed_until_s = 0.0
+        if kind == cobs.MESSAGE:
             self._say(cobs.ACK, number, b"")
             self._events.message(self.topic, payload)
         elif kind == cobs.STATE and len(payload) == 12:
-            self._speed_until_s = 0.0
             self._events.backlog(self.topic, Backlog(*struct.unpack("<III", payload)))
         elif kind == cobs.ACK:
             while self._flying and (number - self._flying[0][0]) & 0xFFFF < 0x8000:
@@ -250,11 +256,9 @@ class Session:
         if self._speed_until_s and now_s > self._speed_until_s:
             self._fast_baud = 0  # this line does not carry it
             self.end("the line does not carry the higher speed; it is tried again at the lower one")
-            self.back_to_base()
             return
         if now_s - self._heard_s > SILENCE_S:
             self.end("the device has fallen silent")
-            self.back_to_base()
             return
         if not self._may_take():
             self.end("what it has cannot be passed on", says_bye=True)
@@ -418,8 +422,9 @@ class _Told:
 
 def why_not(url: str, error: BaseException) -> str:
     """In one line, why this port cannot be used, and what would help."""
-    number = getattr(error, "errno", None) or (error.args[0] if error.args and isinstance(error.args[0], int) else None)
     text = str(error)
+    told = re.search(r"Errno (\d+)", text)  # pyserial puts some into words
+    number = getattr(error, "errno", None) or (int(told[1]) if told else error.args[0] if error.args else None)
     if isinstance(error, serial.SerialTimeoutException):
         return f"{url}: takes nothing for {_WRITE_S:g} s"
     if number in (errno.EAGAIN, errno.EBUSY) or "exclusively lock" in text:

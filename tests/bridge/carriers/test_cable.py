@@ -143,12 +143,25 @@ def test_a_line_that_does_not_carry_the_higher_speed_is_used_at_the_lower_one():
     session = host.dock(921_600)
     assert host.offered == 921_600 and ("speed", 921_600) in host.told
     host.said(2.5)
+    host.said(0.2)
     assert host.told[-2:] == [
         ("left", "the line does not carry the higher speed; it is tried again at the lower one"),
         ("speed", 0),
     ]
     host.now_s += 2
     assert host.dock() != session and host.offered == 0
+
+
+def test_after_a_goodbye_a_device_is_called_at_the_speed_that_it_went_back_to():
+    host = Host()
+    session = host.dock(921_600)
+    host.hear(frame(cobs.STATE, 1, struct.pack("<III", 1, 101, 0), session))
+    host.may_take = False
+    assert [kind for kind, _, _ in host.said()] == [cobs.BYE] and ("speed", 0) not in host.told
+    host.may_take = True
+    assert host.session.output(host.now_s + 0.01) == b"", "the goodbye is still on its way"
+    assert host.session.output(host.now_s + 0.2) == b"" and host.told[-1] == ("speed", 0)
+    assert host.session.output(host.now_s + 2) == b"\0"
 
 
 def test_what_goes_down_goes_in_order_and_again_until_it_has_come():
