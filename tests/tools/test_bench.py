@@ -26,6 +26,7 @@ def test_the_list_is_written_as_it_is_shown(tmp_path: Path, monkeypatch, capsys)
         "heap_rows",
         "energy_rows",
         "mpy_rows",
+        "mcu_rows",
         "sim_rows",
         "fleet_rows",
         "bridge_rows",
