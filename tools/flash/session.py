@@ -162,8 +162,8 @@ class Session:
             return Outcome(self._name, True, f"{name}: {_would(plan)}")
         self._reporter.stage(self._name, "starting")
         is_new = not plan.is_there
-        text, is_good = self._await_health(manifest.build, is_new, bool(found.board))
-        done = _did(self._sent, len(manifest.files)) if is_new else "nothing differs, nothing sent"
+        text, is_good = self._await_health(manifest.build, is_new, bool(found.board), found.release)
+        done = _did(self._sent, len(manifest.files)) if is_new or self._sent else "nothing differs, nothing sent"
         took = time.monotonic() - began
         return Outcome(self._name, is_good, f"{name}: {done}; {text}", sum(self._sent.values()), len(self._sent), took)
 
@@ -226,7 +226,7 @@ class Session:
             if error.number == _NO_SPACE:
                 raise self._full(plan) from None
             raise
-        link.keep_number(switch.KEY, switch.trial(found.release, is_easy=True))
+        link.keep_number(switch.KEY, switch.trial(switch.told(found.release), is_easy=True))
 
     def _send(self, path: str, data: bytes) -> None:
         self._link.write_file(path, data, lambda n: self._reporter.sent(self._name, n))
@@ -261,8 +261,8 @@ class Session:
         except BoardError:
             pass
 
-    def _await_health(self, build: str, is_new: bool, is_provisioned: bool) -> tuple[str, bool]:
-        """What it said, and whether that is the new release's."""
+    def _await_health(self, build: str, is_new: bool, is_provisioned: bool, before: int) -> tuple[str, bool]:
+        """What it said, and whether that is the new release's. `before`: the number of `switch` before anything was done."""
         began = time.monotonic()
         said = self._first_word(is_provisioned)
         if not is_provisioned:
@@ -278,7 +278,7 @@ class Session:
             return f"it went back to what ran before ({said}): {why}", False
         if not is_new:
             return f"no healthy word within {self._asked.wait_s:.0f} s: {why}", False
-        return self._back(why), False
+        return self._back(why, before), False
 
     def _first_word(self, is_provisioned: bool) -> str | None:
         link = self._link
@@ -323,14 +323,14 @@ class Session:
         errors = [line for line in lines if "Error" in line or line.startswith("homeward:")]
         return (errors or lines or ["it says nothing"])[-1][:120]
 
-    def _back(self, why: str) -> str:
+    def _back(self, why: str, before: int) -> str:
         """The new release does not come up: what ran before is to run."""
         link = self._link
         try:
             if not link.is_open:
                 link.reopen(self._asked.back_within_s)
             link.enter()
-            link.keep_number(switch.KEY, switch.told(link.number(switch.KEY)))
+            link.keep_number(switch.KEY, switch.told(before))  # it may have been confirmed meanwhile
             link.reset()
             old = link.ask("version", "version ", self._asked.wait_s)
         except BoardError as error:

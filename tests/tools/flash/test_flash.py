@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware import switch
 from sim.board.board import Board
 from sim.board.line import Fault
 from tests.boards import BAD, MPREMOTE, NEW, OLD, Releases, flash_digest, provisioned, release_number, running, said
@@ -70,6 +71,17 @@ def test_what_does_not_start_is_taken_back(flashed: Board, releases: Releases, f
     assert f"build {OLD} " in version(flashed)
     assert not release_number(flashed.folder) & 0b1110
     assert BAD not in version(flashed)
+
+
+def test_an_update_over_the_air_that_was_under_way_is_over(flashed: Board, releases: Releases, flash: Flash) -> None:
+    """And is not gone on with under what was flashed."""
+    path = flashed.folder / f"homeward.{switch.KEY}.nvs"
+    number = release_number(flashed.folder)
+    flashed.power_off()
+    path.write_bytes(switch.busy(number).to_bytes(4, "little"))
+    flashed.power_on()
+    assert flash(flashed, releases.new).is_good
+    assert not switch.is_busy(release_number(flashed.folder)) and running(flashed.folder) != switch.NAMES[number & 1]
 
 
 def test_a_dry_run_writes_nothing_and_leaves_it_running(flashed: Board, releases: Releases, flash: Flash) -> None:
