@@ -7,7 +7,9 @@ What it guarantees:
   - The same sealed messages go as by any other carrier, and are freed by the bridge's sealed receipt alone. A cable that is
     pulled at any byte loses and doubles nothing: what has no receipt goes again, by cable or by radio.
   - A message that did not come whole is sent again: at once when a later one is acknowledged, else after `_AGAIN_MS`, doubling.
-    One that is lost twice halves what is put into a message from then on: a bad or slow line takes shorter ones.
+    One that is lost twice halves what is put into a message: a bad line takes shorter ones.
+  - A session begins with one short message. Each that is acknowledged quickly lets one more go, and longer ones: a slow
+    line is never filled with what the host waits behind.
   - At most `_WINDOW` messages are without an acknowledgement, and no more of the journal's than the uplink's own window.
   - While a session lasts the sources of messages are the cable's alone: MQTT stays connected, and takes nothing.
   - The host never says Ctrl-C; one that a bad line makes up does not interrupt while a session lasts.
@@ -36,6 +38,9 @@ _SILENCE_MS = const(5000)  # the host says something each half second
 _CALL_MS = const(1200)
 _AGAIN_MS = const(1500)  # two messages at 38,400 baud
 _BACKOFF_MAX = const(2)
+_RECORDS_FIRST = const(8)
+_QUICK_MS = const(500)
+_GOOD = const(16)
 _RECORDS_MIN = const(4)  # a relayed message needs as much room
 _TICK_MS = const(250)  # how soon a record is seen that has just been made
 _CTRL_C = const(3)
@@ -57,7 +62,11 @@ class Cable:
         self._mqtt = session
         self._sources = session._sources  # the first one tells that the device is connected, which a cable does not
         self._batch_before = uplink.batch
-        self._records = records
+        self._records = _RECORDS_FIRST
+        self._records_max = records
+        self._allowed = 1  # messages without an acknowledgement
+        self._good = 0  # quick acknowledgements since, and how many make messages longer
+        self._good_enough = 1
         self._buf = bytearray(cobs.room(message.HEADER * 2 + message.TAG_LENGTH + records * SIZE))
         self._view = memoryview(self._buf)
         self._payload = self._view[_AT : len(self._buf) - cobs.CRC - 2]
@@ -212,11 +221,23 @@ class Cable:
             if source is not None and self._number[i] == number:
                 self._source[i] = None
                 self._backoff = 0
-                source.acked(self._token[i], ticks_ms())
+                now = ticks_ms()
+                source.acked(self._token[i], now)
+                if self._turn[i] and ticks_diff(now, self._sent_at[i]) < _QUICK_MS:
+                    self._went_well()
                 for j in range(_WINDOW):
                     if 0 < self._turn[j] < self._turn[i]:
                         self._again[j] = True  # sent before one that has come: it was lost
                 return
+
+    def _went_well(self):
+        if self._allowed < _WINDOW:
+            self._allowed += 1
+        self._good += 1
+        if self._good >= self._good_enough and self._records < self._records_max:
+            self._good = 0
+            self._records <<= 1
+            self._uplink.batch = self._records
 
     # Up
 
@@ -269,6 +290,7 @@ class Cable:
         # The next message, if one is due. Whether there was one.
         now = ticks_ms()
         free = -1
+        going = 0
         for i in range(_WINDOW):
             source = self._source[i]
             if source is None:
@@ -276,13 +298,18 @@ class Cable:
             elif self._again[i] or ticks_diff(now, self._sent_at[i]) >= _AGAIN_MS << self._backoff:
                 if not self._again[i]:
                     self._backoff = min(self._backoff + 1, _BACKOFF_MAX)
+                self._allowed = 1
+                self._good = 0
                 if not self._turn[i] and source is self._uplink and self._records > _RECORDS_MIN:
                     self._records >>= 1
+                    self._good_enough = _GOOD
                     self._uplink.recut(self._records, now)
                 if await self._send(i, source, self._token[i]):
                     return True
                 free = i
-        if free < 0:
+            else:
+                going += 1
+        if free < 0 or going >= self._allowed:
             return False
         if self._uplink.batch > self._records:
             self._uplink.recut(self._records, now)
@@ -337,6 +364,6 @@ async def serve(node, port_in, port_out):
             break
         except MemoryError:
             records >>= 1  # a heap that has lived for long may have no such piece; smaller messages are as good
-            if records < _RECORDS_MIN:
+            if records < _RECORDS_FIRST:
                 return
     await cable.attend()

