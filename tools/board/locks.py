@@ -25,7 +25,7 @@ class BoardLock:
         self._port = port
         folder = Path(tempfile.gettempdir()) / f"homeward-boards-{os.getuid() if hasattr(os, 'getuid') else 0}"
         folder.mkdir(mode=0o700, exist_ok=True)
-        name = re.sub(r"[^0-9A-Za-z_.-]", "_", port.serial_number or os.path.realpath(port.device))
+        name = re.sub(r"[^0-9A-Za-z_.-]", "_", port.serial_number or os.path.abspath(port.device))
         self._path = folder / f"{name}.lock"
         self._fd = -1
 
