@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from bridge.broker.users import User, bridge_user, device_user
 from bridge.cases.scheme import ensure_device
 from bridge.errors import ConfigError
 from bridge.orders.asking import KEY_ID_MAX, now_ms
@@ -22,6 +23,7 @@ HEARD_LATELY_MS = 24 * 3600_000  # our judgement: a tag on the shelf speaks once
 # No device was made before 2026, and none says four frames a second year in, year out: a home unit's beacon has a new number each
 # ten seconds, a message of a tag a few (firmware.core.radio). The settings store keeps 31 bits, which is 17 years of that.
 FIRST_S, FRAMES_PER_S, FRAMES_MAX = 1_767_225_600, 4, 0x7FFF0000
+_BY_CERTIFICATE = "-"  # in the place of a password that nobody asks for
 _table = schema.inventory
 _pairing = schema.pairing
 _CLASSES = {"tag": ident.TAG, "hmu": ident.HMU}
@@ -121,6 +123,12 @@ def past_of(connection: Connection, row: Row[Any]) -> Past:
         return Past(0, 0)
     frames = max(now_ms(connection) // 1000 - FIRST_S, 0) * FRAMES_PER_S
     return Past(connection.execute(mine).scalar() or 0, min(frames, FRAMES_MAX))
+
+
+def broker_users(connection: Connection) -> tuple[User, ...]:
+    """Whom a broker that knows all by certificate lets in: the bridge, and each device that is on a board and not retired."""
+    let_in = [row for row in entries(connection) if row.state in (BEGUN, READY)]
+    return (bridge_user(_BY_CERTIFICATE), *(device_user(row.shard, row.name, _BY_CERTIFICATE) for row in let_in))
 
 
 # What the bench does.

@@ -41,8 +41,8 @@ app = typer.Typer(
     broker's key never leaves the broker's machine.
 
     The bridge needs fleet.key, for it opens records; it never needs ca.key.
-    A device that is lost or retired is let in until the broker has it no longer
-    among its users.
+    A device that is lost or retired is let in until the broker has its users anew
+    (homeward inventory users).
     """,
 )
 NameArgument = Annotated[

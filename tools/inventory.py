@@ -3,6 +3,7 @@
 import getpass
 import json
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,7 +105,7 @@ def retire(
 ) -> None:
     """For good: broken, lost or stolen. Nobody gets its number again; its board may become another device.
 
-    The broker lets it in until it is no longer among its users.
+    The broker lets it in until it has its users anew (homeward inventory users).
 
     Example:  homeward inventory retire tag-000007 --reason "strap clip broken"
     """
@@ -158,6 +159,34 @@ def unpair(name: Device, state: StateFolder = STATE) -> None:
         tags = inventory.unpair(connection, inventory.known(connection, device).device_id, getpass.getuser())
     typer.echo("unpaired: " + (", ".join(tags) or "nothing was"))
     _tell_stale(engine)
+
+
+class Broker(StrEnum):
+    nats = "nats"
+    mosquitto = "mosquitto"
+
+
+@app.command()
+@tells
+def users(
+    broker: Annotated[Broker, typer.Option(help="Whose form.")] = Broker.nats,
+    state: StateFolder = STATE,
+) -> None:
+    """Whom the broker lets in, and to which topics: for its configuration.
+
+    Everybody is known by certificate, so there is no secret in it. A retired device
+    is not in it any more: have the broker read it again after each change.
+
+    Example:  homeward inventory users > /etc/nats/users.conf
+    """
+    from bridge import inventory
+    from bridge.broker import mosquitto, nats
+
+    engine = _store(state)
+    with engine.connect() as connection:
+        found = inventory.broker_users(connection)
+    engine.dispose()
+    typer.echo((nats.authorization_text(found, True) if broker == Broker.nats else mosquitto.acl_text(found)).rstrip())
 
 
 @app.command("import")

@@ -67,15 +67,20 @@ def config_text(folder: Path, port: int, users: tuple[User, ...], host: str = HO
         "logfile_max_num: 3",
         f"jetstream {{ store_dir: {json.dumps(str(folder / 'store'))}, sync_interval: {SYNC_INTERVAL} }}",
         f'mqtt {{ listen: "{host}:{port}", ack_wait: {ACK_WAIT}, max_ack_pending: {MAX_ACK_PENDING}{_tls_text(tls)} }}',
-        "authorization {",
-        "  users: [",
     ]
+    return "\n".join(lines) + "\n" + authorization_text(users, by_certificate=tls is not None)
+
+
+def authorization_text(users: tuple[User, ...], by_certificate: bool) -> str:
+    """The part of it that says who may do what, which another nats-server's configuration can include. With certificates there is
+    no secret in it."""
+    lines = ["authorization {", "  users: ["]
     for user in users:
         # Nothing of `$MQTT.` has to be granted for QoS 1 and retained messages (since 2.12.3), and nothing of it is open
         # to a client that asks for it by name.
         # The user of a certificate is its whole subject, written as RFC 2253 has it.
         entry = {
-            **({"user": f"CN={user.name}"} if tls else {"user": user.name, "password": user.password}),
+            **({"user": f"CN={user.name}"} if by_certificate else {"user": user.name, "password": user.password}),
             "permissions": {"publish": _subjects(user.publish), "subscribe": _subjects(user.subscribe)},
             "allowed_connection_types": ["MQTT"],
         }

@@ -16,6 +16,7 @@ from sqlalchemy import insert, select, update
 
 import firmware
 from bridge import inventory, keys
+from bridge.broker.nats import find_server
 from bridge.cases.scheme import Scheme, apply_scheme
 from bridge.orders import bench as scheme_bench
 from bridge.orders.payloads import Lease, parse_config
@@ -303,6 +304,20 @@ def test_a_port_that_another_program_holds_is_named(command: Command, plugged: P
     board = plugged()
     with Link(board.port):
         assert usb(1) in command("provision", "tag", code=2).stderr
+
+
+def test_the_broker_s_users_are_those_that_are_not_retired(command: Command, plugged: Plugged, tmp_path: Path) -> None:
+    for n in (1, 2):
+        plugged(usb(n))
+        command("provision", "tag", "--port", usb(n))
+    command("inventory", "retire", TAG, "--reason", "lost")
+    conf = tmp_path / "users.conf"
+    conf.write_text(command("inventory", "users").stdout)
+    assert '"CN=tag-000002"' in conf.read_text() and '"CN=bridge"' in conf.read_text() and TAG not in conf.read_text()
+    checked = subprocess.run([find_server(), "-t", "-c", conf], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+    acl = command("inventory", "users", "--broker", "mosquitto").stdout
+    assert "user tag-000002\ntopic write hw/0/tag-000002/up\n" in acl and TAG not in acl
 
 
 def test_the_inventory_is_the_bridge_s_store(command: Command, plugged: Plugged, folder: Path) -> None:
