@@ -118,7 +118,7 @@ def test_a_home_unit_without_a_network_hands_over_what_it_keeps_for_its_tag(run)
     assert again.returncode == 0 and "relayed" not in again.stdout, "they are freed there"
 
 
-@pytest.mark.parametrize("turn", range(2))
+@pytest.mark.parametrize("turn", [0, *(pytest.param(turn, marks=pytest.mark.slow) for turn in range(1, 6))])
 def test_whatever_becomes_of_the_cable_and_the_tag_each_record_is_stored_once(run, seed: int, turn: int):
     kinds = ("garbage", "lost", "flip", "stall", "unplug", "reset", "power")
     with tag_on_a_cable(run, RECORDS, seed=seed + turn, baud=921_600) as board:
@@ -126,6 +126,14 @@ def test_whatever_becomes_of_the_cable_and_the_tag_each_record_is_stored_once(ru
         done = homeward("dock", "--store", "bridge.toml", "-p", board.port, *ONCE, cwd=run.path)
     assert done.returncode == 0, done
     assert stored(run) == list(range(1, RECORDS + 1))
+
+
+def test_a_slow_port_takes_longer_and_no_harm(run):
+    with tag_on_a_cable(run, 120) as board:
+        board.do(lambda: setattr(board.line, "baud", 9600))
+        done = homeward("dock", "--store", "bridge.toml", "-p", board.port, *ONCE, cwd=run.path)
+    assert done.returncode == 0 and done.stdout.count("docked, ") == 1, done
+    assert stored(run) == list(range(1, 121))
 
 
 def test_a_port_that_another_program_has_is_told_and_served_when_it_is_free(run):
