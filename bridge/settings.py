@@ -127,7 +127,7 @@ def load_settings(path: Path | None) -> Settings:
 
 
 def load_as(kind: type[S], path: Path | None) -> S:
-    """Settings of this kind from a TOML file (and the environment). ConfigError names file, field, value and what was expected."""
+    """Settings of this kind from a TOML file and the environment. ConfigError names file, field, value and what was expected."""
     values: dict[str, Any] = {}
     file: object = path or "environment"
     if path is not None:

@@ -2,6 +2,7 @@
 
 cabled_device.py ROOT JOURNAL RECORDS KEY_HEX
 """
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
 
 import sys
 
