@@ -2,7 +2,7 @@
 
 cabled_device.py ROOT JOURNAL RECORDS KEY_HEX
 """
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
 
 import sys
 
