@@ -5,6 +5,7 @@ mcu.nmea_instructions_per_sentence  bytes in, checked and decoded numbers out: m
 mcu.zones64_instructions            a fix checked against 64 polygons of 16 points, all of them near, read from flash; …_far: none
                                     is near; …_circles: 64 circles, near
 mcu.seal_*, mcu.journal_append_*, mcu.frame_*, mcu.mode_tick_*   one call; seal by the image's own AES, where a chip has hardware
+mcu.heap_of_64_bit_percent          what the core's modules take of a 32-bit heap, of what they take on the unix port
 mcu.hour_realtime_factor            the pure core's virtual hour, on one core of this machine
 mcu.image_build_s                   the image from its sources, when there was none yet
 
@@ -48,7 +49,7 @@ _PEERS = (
 
 def rows(quick: bool) -> Iterator[Measured]:
     """All of them; `quick`: a virtual minute instead of the hour."""
-    from hil_tests.emulated import build, core, counts
+    from hil_tests.emulated import build, core, counts, heap
 
     if lacking := build.missing():
         print(f"mcu: left out, {lacking}", file=sys.stderr, flush=True)
@@ -62,6 +63,8 @@ def rows(quick: bool) -> Iterator[Measured]:
     for of, name, each in _ROWS:
         yield Measured(f"mcu.{name}_instructions{each}", found[f"{of}.instructions"], "instructions", "")
         yield Measured(f"mcu.{name}_bytes{each}", found[f"{of}.bytes"], "bytes", "")
+    taken = heap.bytes_of_modules()
+    yield Measured("mcu.heap_of_64_bit_percent", 100 * heap.share(taken), "%", f"{len(taken)} modules, machine code left out")
     seconds = 60 if quick else 3600
     core.modules(core.MCU)
     began = time.monotonic()

@@ -5,6 +5,7 @@ build       the image, from pinned source distributions and Debian's cross compi
 board       a machine that runs it: its port, its power switch, its cable with faults
 device/     scripts that run on it, on the unix port and on CPython alike
 core        the firmware's pure core driven for a virtual hour, and what came of it
+heap        bytes of the heap that modules take, on 32 bits and on 64
 counts      instructions and heap bytes a function
 
 docs/emulated.md says what it is for and what it leaves out.
