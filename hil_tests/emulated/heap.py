@@ -43,14 +43,7 @@ def bytes_of_modules() -> Mapping[str, tuple[int, int]]:
     code = _CODE.replace("NAMES", repr(MODULES))
     here = lines(board.run(modules(MCU), code))
     given = f"import sys\nsys.path.insert(0, {str(modules(host_architecture()))!r})\n"
-    command = [
-        sys.executable,
-        "-c",
-        "import sys, micropython_run as m; m.run_main(sys.argv[1:])",
-        "micropython",
-        "-c",
-        given + code,
-    ]
+    command = [str(Path(sys.executable).with_name("micropython")), "-c", given + code]
     there = lines(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
     return {name: (int(here[name]), int(there[name])) for name in MODULES}
 
