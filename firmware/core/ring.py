@@ -166,10 +166,21 @@ class Ring:
                 self.released = max(self.released, released)
 
     def _is_blank_block(self, block, at, piece, blank):
-        # From byte `at` on, in pieces; so many that they end where the block does.
-        while at < self._block_size and self._read(block, at, piece) and piece == blank:
-            at += len(blank)
-        return at >= self._block_size
+        # From byte `at` on, in pieces; so many that they end where the block does. `_read` would leave garbage at each of them.
+        read = self._device.readblocks
+        try:
+            while at < self._block_size:
+                if (read(block, piece, at) or 0) < 0:
+                    break
+                if piece != blank:
+                    return False
+                at += len(blank)
+            else:
+                return True
+        except OSError:
+            pass
+        self.faults += 1
+        return False
 
     def _is_header(self, block):
         # Whether _buf holds a header that belongs there.

@@ -10,13 +10,13 @@ _BOARDS = {
 
 
 class _Gc:
-    """`gc` as `firmware.start` sees it: for a device that starts warm, 8 times as seldom while it is built, and 4 times from then
+    """`gc` as `firmware.start` sees it: for a device that starts warm, 32 times as seldom while it is built, and 4 times from then
     on. Collecting is most of what a device costs, and it is a board's small heap that garbage would cut into pieces."""
 
     collect = gc.collect
 
     def threshold(n):
-        gc.threshold((8 if n < 8192 else 4) * n)
+        gc.threshold((32 if n < 8192 else 4) * n)
 
 
 def wait(peripherals, orders, ready, application):

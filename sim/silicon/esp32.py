@@ -28,9 +28,10 @@ class Partition:
         except OSError:
             size = 0
         if size != self._size:
+            erased = _ERASED * (_BLOCK // len(_ERASED))
             with open(path, "wb") as blank:
-                for _ in range(self._size // len(_ERASED)):
-                    blank.write(_ERASED)
+                for _ in range(self._size // _BLOCK):
+                    blank.write(erased)
         self._file = open(path, "r+b")
 
     @classmethod
