@@ -54,7 +54,7 @@ def cycle(run: RunFolder, board: Board, chance: random.Random) -> int:
     """One of them. How many sessions it took. AssertionError says what was lost."""
     board.power_off()
     fill(board.folder, chance.randrange(50, 700))
-    board.set_faults(random_faults(chance.getrandbits(32), 40_000, chance.randrange(1, 8), FAULTS))
+    board.set_faults(random_faults(chance.getrandbits(32), 15_000, chance.randrange(1, 8), FAULTS))
     if chance.random() < 0.5:
         board.cut_power_at_write(chance.randrange(1, 30), chance.randrange(1001))
     board.power_on()
