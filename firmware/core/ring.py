@@ -167,10 +167,10 @@ class Ring:
 
     def _is_blank_block(self, block, at, piece, blank):
         # From byte `at` on, in pieces; so many that they end where the block does. `_read` would leave garbage at each of them.
-        read = self._device.readblocks
+        device = self._device
         try:
             while at < self._block_size:
-                if (read(block, piece, at) or 0) < 0:
+                if (device.readblocks(block, piece, at) or 0) < 0:
                     break
                 if piece != blank:
                     return False

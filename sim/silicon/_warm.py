@@ -10,8 +10,8 @@ _BOARDS = {
 
 
 class _Gc:
-    """`gc` as `firmware.start` sees it: for a device that starts warm, 32 times as seldom while it is built, and 4 times from then
-    on. Collecting is most of what a device costs, and it is a board's small heap that garbage would cut into pieces."""
+    """`gc` as `firmware.start` sees it: for a device that starts warm, 32 times as seldom while it is built, and 4 times
+    from then on. Collecting is most of what a device costs, and it is a board's small heap that garbage would cut into pieces."""
 
     collect = gc.collect
 
