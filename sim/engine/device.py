@@ -84,6 +84,7 @@ class Device:
             return
         if t_ms <= self.horizon_ms:
             raise RuntimeError(f"{self.name}: input on channel {channel} at {t_ms} ms, but it ran to {self.horizon_ms} ms")
+        t_ms = max(t_ms, self.now_ms)  # while it starts nobody listens: what happened is there when it has
         count = self._counters.get((channel, sub), 0)
         self._counters[channel, sub] = count + 1
         insort(self._inbox, ((t_ms, channel, sub, count), Item(t_ms, channel, sub, payload)), key=itemgetter(0))
