@@ -45,7 +45,7 @@ _BUILDS = ("0000000000aa", "0000000000bb")
 # What a flash takes, by whether the other folder still holds most of it: bytes on the line, and writes to flash.
 _LINE_BYTES = {True: 50_000, False: 90_000}
 _WRITES = {True: 90, False: 1_350}
-_GUARD_S = 3  # a board that was left in the REPL starts its application again; on a bench it is GUARD_S
+_GUARD_S = 5  # a board that was left in the REPL starts its application again; on a bench it is GUARD_S
 _WATCHDOG_S = 30  # of the application: noise on the dock's line may be a Ctrl-C, which ends it
 _BACK_S = 75.0
 _DOCK_BYTES = 8_000  # of a dock that hands over some ten records
@@ -205,12 +205,17 @@ class Soak:
 
     def _clear(self, build: str) -> bool:
         # The folder that does not run, so that all of it has to be written again. False.
-        with Link(self._port()) as link:
-            link.enter()
-            found = look(link, _GUARD_S)
-            idle = switch.NAMES[1 - (found.release & 1)]
-            link.run(f"for p in _walk('/{idle}','',{{}},False):\n _rm('/{idle}/'+p)")
-            link.reset()
+        for _ in range(3):  # on a busy machine its short watchdog may bite in between
+            try:
+                with Link(self._port()) as link:
+                    link.enter()
+                    found = look(link, _GUARD_S)
+                    idle = switch.NAMES[1 - (found.release & 1)]
+                    link.run(f"for p in _walk('/{idle}','',{{}},False):\n _rm('/{idle}/'+p)")
+                    link.reset()
+                    break
+            except LinkError:
+                continue
         assert self._build() == build
         return False
 
