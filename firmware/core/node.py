@@ -40,7 +40,6 @@ class Node:
     moving = False
     charging = False
     _locating = 0  # the number of the order for a fix, while one is sought
-    _locating = 0  # the number of the order for a fix, while one is sought
     docked = False  # a cable has the uplink
     _crashed = False  # of late
 
