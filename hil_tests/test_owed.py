@@ -1,8 +1,8 @@
 """Random sequences of all that can be done to a tag, against a model of what it owes its records.
 
 The model knows nothing of how the firmware works. It knows what was done, when, and what is owed for it: that what is stored
-stays as it is and has no gaps; that a strap which was open for two seconds has been recorded as cut, and one closed as
-closed; that a device that lost its power says that it started; that, once all is well again, the store has every record of
+stays as it is and has no gaps; that a strap which was open for two seconds has been recorded as cut, and one closed for
+five as closed; that a device that lost its power says that it started; that, once all is well again, the store has every record of
 the flash, and a position while one was to be had.
 """
 
@@ -24,6 +24,7 @@ from hil_tests.steps import Steps
 
 NEEDS = ("clock", "store", "gnss", "radio", "strap", "mains", "network", "power", "flash")
 _DEBOUNCE_MS = 2_000  # what a strap must be open for, at most, to be recorded as cut (the field's two seconds)
+_CLOSED_MS = 5_000  # a closing hurries nobody: until then it is recorded (our judgement)
 _FIX_OWED_MS = 600_000  # away from home under an open sky for so long, with power: a fix is owed (first fix, search and interval)
 
 
@@ -74,7 +75,7 @@ class Owed(RuleBasedStateMachine):
         if self.strap_is_cut:
             self.rig.strap.close()
             self.strap_is_cut = False
-            self.rig.clock.advance(_DEBOUNCE_MS + 1)
+            self.rig.clock.advance(_CLOSED_MS)
             self.closes_owed += 1
             return
         self.rig.strap.cut()
