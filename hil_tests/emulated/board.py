@@ -7,24 +7,19 @@
 `run` is for measuring: a script's output, on a machine of its own, with a folder of modules to import.
 """
 
-import json
-import os
 import re
-import select
 import shutil
 import socket
 import subprocess
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
 from hil_tests.emulated.build import EmulatedError, image, missing
-from sim.board.line import TO_BOARD, TO_HOST, Fault, Line
+from sim.board.served import Served
 
 INSTRUCTION_NS = 8
 TICKS_HZ = 25_000_000
@@ -32,16 +27,17 @@ INSTRUCTIONS_PER_TICK = 1_000_000_000 // TICKS_HZ // INSTRUCTION_NS
 """Of `time.ticks_cpu()`: 5."""
 HEAP = 128 * 1024
 _PARTITIONS_KIB = 1664  # image/fs.h
-_LOOK_S = 0.01
-_LOG_MAX = 1 << 20
 
 
-class EmulatedBoard:
-    """A context manager: powered and plugged in from `__enter__` to `__exit__`. EmulatedError when it cannot be.
+class EmulatedBoard(Served):
+    """A board as all of them without hardware (`sim.board.served`). EmulatedError when it cannot be.
 
-    `folder` keeps its flash and outlives it. `firmware`: an ELF for mps2-an385 with its REPL on the first UART; without, our own
-    image is built. `modules`: a folder that the board (ours alone) sees as /host, for imports. `registry`: as of `sim.board`.
+    `firmware`: an ELF for mps2-an385 with its REPL on the first UART; without, our own
+    image is built. `modules`: a folder that the board (ours alone) sees as /host, for imports.
     """
+
+    description = "emulated Cortex-M3"
+    ended = EmulatedError
 
     def __init__(
         self,
@@ -62,12 +58,7 @@ class EmulatedBoard:
         if firmware is not None and not firmware.is_file():
             raise EmulatedError(f"--firmware: got {str(firmware)!r}, expected an ELF for QEMU's mps2-an385")
         self._elf = image() if firmware is None else firmware.absolute()
-        self.folder = folder.absolute()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.serial_number = serial_number
-        self.line = Line(self.folder / "port", seed, baud)
-        self.boots = 0
-        self._registry = registry
+        super().__init__(folder, serial_number, registry=registry, seed=seed, baud=baud)
         self._virtual = virtual
         self._heap = heap
         if modules is not None:
@@ -78,95 +69,18 @@ class EmulatedBoard:
         if not flash.exists():
             with flash.open("wb") as file:
                 file.write(b"\xff" * ((flash_kib + _PARTITIONS_KIB) * 1024))
-        self._log = bytearray()
         self._machine: subprocess.Popen[bytes] | None = None
-        self._at: list[tuple[float, Callable[[], None]]] = []
-        self._asked: list[Callable[[], None]] = []
-        self._wake_read, self._wake_write = os.pipe()
-        self._thread = threading.Thread(target=self._serve, name=f"emulated board {serial_number}", daemon=True)
-        self._closing = False
-        self._failure: BaseException | None = None
-        self._is_open = False  # somebody has the port open
-        self._look_at = 0.0
-
-    def __enter__(self) -> "EmulatedBoard":
-        self._thread.start()
-        self.do(self.line.plug)
-        self._announce()
-        self.do(self._boot)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        if self._closing:
-            return
-        self._closing = True
-        os.write(self._wake_write, b"!")
-        self._thread.join()
-        for fd in (self._wake_read, self._wake_write):
-            os.close(fd)
-        if self._registry is not None:
-            (self._registry / f"{self.serial_number}.json").unlink(missing_ok=True)
-        if self._failure is not None:
-            raise EmulatedError(f"emulated board {self.serial_number}: {self._failure}") from self._failure
-
-    @property
-    def port(self) -> str:
-        """A pseudo-terminal."""
-        return str(self.line.link)
 
     @property
     def is_on(self) -> bool:
         return self._machine is not None
 
-    @property
-    def log(self) -> bytes:
-        """The last MiB that it has said."""
-        return bytes(self._log)
+    def _on(self) -> None:
+        if not self.is_on:
+            self._boot()
 
-    def power_off(self) -> None:
-        """At this instant: what is written to flash so far is all that there is."""
-        self.do(self._kill)
-
-    def power_on(self) -> None:
-        self.do(lambda: None if self.is_on else self._boot())
-
-    def press_reset(self) -> None:
-        self.do(self._reset)
-
-    def unplug(self) -> None:
-        """The cable; the machine runs on."""
-        self.do(self.line.unplug)
-
-    def plug(self) -> None:
-        self.do(self.line.plug)
-
-    def set_faults(self, faults: list[Fault]) -> None:
-        """On the cable, from this byte on."""
-
-        def give() -> None:
-            self.line.passed = 0
-            self.line.faults = sorted(faults, key=lambda fault: fault.at_byte)
-
-        self.do(give)
-
-    def do(self, action: Callable[[], object]) -> None:
-        """Have the thread that serves the board do something, and wait until it is done."""
-        done = threading.Event()
-
-        def run() -> None:
-            try:
-                action()
-            finally:
-                done.set()
-
-        self._asked.append(run)
-        os.write(self._wake_write, b"!")
-        while not done.wait(0.2):
-            if not self._thread.is_alive():
-                raise EmulatedError(f"emulated board {self.serial_number} is closed") from self._failure
+    def _off(self) -> None:
+        self._kill()
 
     # The machine
 
@@ -216,46 +130,11 @@ class EmulatedBoard:
 
     # The thread's round
 
-    def _serve(self) -> None:
-        try:
-            while not self._closing:
-                self._round()
-        except BaseException as error:
-            self._failure = error
-        finally:
-            self.line.unplug()
-            self._kill()
+    def _sources(self) -> list[int]:
+        return [self._serial.fileno(), self._buttons.fileno()] if self.is_on else []
 
-    def _round(self) -> None:
-        poll = select.poll()
-        poll.register(self._wake_read, select.POLLIN)
-        looks = self.line.is_plugged and (self._is_open or time.monotonic() >= self._look_at)
-        if looks:
-            poll.register(self.line.master, select.POLLIN)
-        if self.is_on:
-            poll.register(self._serial, select.POLLIN)
-            poll.register(self._buttons, select.POLLIN)
-        ready = {fd for fd, _ in poll.poll(self._timeout_ms())}
-        if self._wake_read in ready:
-            os.read(self._wake_read, 4096)
-        while self._asked:
-            self._asked.pop(0)()
-        now = time.monotonic()
-        for entry in [entry for entry in self._at if entry[0] <= now]:
-            self._at.remove(entry)
-            entry[1]()
+    def _work(self, now: float) -> None:
         self._hear()
-        if self.line.is_plugged and (self.line.master in ready or not self._is_open):
-            self._is_open = self.line.read()
-            self._look_at = now + _LOOK_S
-        self._pump()
-
-    def _timeout_ms(self) -> int:
-        now = time.monotonic()
-        waits = [0.5 if self._is_open else _LOOK_S] + [at - now for at, _ in self._at]
-        if (due := self.line.due_s()) is not None:
-            waits.append(max(due, 0.001))
-        return max(0, int(min(waits) * 1000) + 1)
 
     def _hear(self) -> None:
         if not self.is_on:
@@ -272,49 +151,16 @@ class EmulatedBoard:
             self._kill()
             said = (self.folder / "qemu.log").read_text("utf-8", "replace").strip().splitlines()
             raise EmulatedError(f"QEMU ended: {said[-1] if said else 'without a word'}; it said {bytes(self._log[-80:])!r}")
-        self._log += data
-        del self._log[:-_LOG_MAX]
-        if self.line.is_plugged and self._is_open:
-            self.line.push(TO_HOST, data)
+        self._note(data)
+        self._say(data)
 
-    def _pump(self) -> None:
-        for way in (TO_BOARD, TO_HOST):
-            data, fault = self.line.pass_on(way)
-            if data and way == TO_BOARD and self.is_on:
-                try:
-                    sent = self._serial.send(data)
-                except BlockingIOError:
-                    sent = 0
-                self.line.unread(TO_BOARD, data[sent:])
-            elif data and way == TO_HOST and self.line.is_plugged:
-                try:
-                    sent = os.write(self.line.master, data)
-                except OSError:
-                    sent = 0
-                if sent < len(data) and self._is_open:
-                    self.line.unread(TO_HOST, data[sent:])
-            if fault is not None:
-                self._suffer(fault)
-
-    def _suffer(self, fault: Fault) -> None:
-        if fault.what == "unplug":
-            self.line.unplug()
-            self._is_open = False
-            self._at.append((time.monotonic() + fault.for_s, self.line.plug))
-        elif fault.what == "reset":
-            self._reset()
-        elif fault.what == "power":
-            self._kill()
-            self._at.append((time.monotonic() + fault.for_s, lambda: None if self.is_on else self._boot()))
-
-    def _announce(self) -> None:
-        if self._registry is None:
-            return
-        self._registry.mkdir(parents=True, exist_ok=True)
-        about = {"serial_number": self.serial_number, "port": self.port, "description": "emulated Cortex-M3"}
-        path = self._registry / f"{self.serial_number}.json"
-        path.with_suffix(".new").write_text(json.dumps(about), "utf-8")
-        path.with_suffix(".new").replace(path)
+    def _typed(self, data: bytes) -> int:
+        if not self.is_on:
+            return len(data)
+        try:
+            return self._serial.send(data)
+        except BlockingIOError:
+            return 0
 
 
 def run(

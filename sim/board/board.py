@@ -1,17 +1,14 @@
-"""The supervisor: one board, from its power switch to its port."""
+"""The supervisor: one MicroPython board, its lives and its hardware."""
 
 import atexit
-import json
 import os
 import re
-import select
 import shutil
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from functools import cache
@@ -19,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import sim
-from sim.board.line import TO_BOARD, TO_HOST, Fault, Line
 from sim.board.rom import SYNC_FRAME, Rom
+from sim.board.served import Served
 from sim.engine.image import compile_module, host_architecture
 from sim.engine.process import InterpreterMissing
 from sim.silicon import _channels as ch
@@ -31,8 +28,6 @@ _NEVER = 0xFFFFFFFF
 _RAW = b"raw REPL; CTRL-B to exit\r\n"
 _FRIENDLY = b'Type "help()" for more information.\r\n'
 _SHORT_S = 0.05  # a life that ends sooner, again and again, is given a pause: the board's own start takes longer (our judgement)
-_LOOK_MS = 10  # how often a port that nobody has open is looked at
-_LOG_MAX = 1 << 20
 _RECEIVED = 256  # bytes that a board takes while it starts
 _SIGINT = 1 << (signal.SIGINT - 1)
 _DEVICE = Path(__file__).parent / "device"
@@ -70,14 +65,14 @@ class BoardEnded(Exception):
     """The supervisor was closed, or failed."""
 
 
-class Board:
-    """A context manager: powered and plugged in from `__enter__` to `__exit__`.
+class Board(Served):
+    """The unix port of MicroPython as a board. With `bus_powered` its port goes and comes with its power.
 
-    `folder` keeps its flash, and outlives it: another `Board` on the same folder is the same board, later. `port` is what to give
-    to a program. `serial_number` is what its USB interface says; `registry` is a folder where boards on pseudo-terminals make
-    themselves known to those who look for boards by that number. With `bus_powered` its port goes and comes with its power. All
-    methods may be called from any thread. InterpreterMissing where there can be none (`missing` says why).
+    InterpreterMissing where there can be none (`missing` says why).
     """
+
+    description = "MicroPython board on a pseudo-terminal"
+    ended = BoardEnded
 
     def __init__(
         self,
@@ -93,34 +88,19 @@ class Board:
     ) -> None:
         if reason := missing():
             raise InterpreterMissing(reason)
-        self.folder = folder.absolute()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.serial_number = serial_number
-        self.line = Line(self.folder / "port", seed, baud)
-        self.boots = 0
-        """Starts of the processor, soft ones included."""
+        super().__init__(folder, serial_number, registry=registry, seed=seed, baud=baud)
         self.hard_boots = 0
         self.on_output: Callable[[int, int, bytes], None] = lambda channel, sub, payload: None
         """What the hardware is told: (channel, sub, payload), in the supervisor's thread."""
-        self._registry = registry
         self._bus_powered = bus_powered
         self._built_in = _modules()
         self._vfs_kib = vfs_kib
         self._heap = heap
         self._cut_file = self.folder / "cut"
         self.never_cut()
-        self._log = bytearray()
         self._pins = dict(_PINS)
         self._microvolts = dict(_MICROVOLTS)
         self._child: subprocess.Popen[bytes] | None = None
-        self._at: list[tuple[float, Callable[[], None]]] = []
-        self._asked: list[Callable[[], None]] = []
-        self._wake_read, self._wake_write = os.pipe()
-        self._thread = threading.Thread(target=self._serve, name=f"board {serial_number}", daemon=True)
-        self._closing = False
-        self._failure: BaseException | None = None
-        self._is_open = False  # somebody has the port open
-        self._look_at = 0.0
         self._cause = POWER_ON
         self._is_raw = False
         self._hidden: bytearray | None = None
@@ -132,84 +112,25 @@ class Board:
         self._last_typed = b""
         self._rom: Rom | None = None
 
-    # Its power switch, its plug and its reset button
-
-    def __enter__(self) -> "Board":
-        self._thread.start()
-        self.do(self.line.plug)
-        self._announce()
-        self.do(lambda: self._boot(POWER_ON, True))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        if self._closing:
-            return
-        self._closing = True
-        os.write(self._wake_write, b"!")
-        self._thread.join()
-        for fd in (self._wake_read, self._wake_write):
-            os.close(fd)
-        if self._registry is not None:
-            (self._registry / f"{self.serial_number}.json").unlink(missing_ok=True)
-        if self._failure is not None:
-            raise BoardEnded(f"board {self.serial_number}: its supervisor failed") from self._failure
-
-    def do(self, action: Callable[[], object]) -> None:
-        """Have the supervisor do something, and wait until it is done."""
-        if threading.current_thread() is self._thread:
-            action()
-            return
-        done = threading.Event()
-
-        def run() -> None:
-            try:
-                action()
-            finally:
-                done.set()
-
-        self._asked.append(run)
-        os.write(self._wake_write, b"!")
-        while not done.wait(0.2):
-            if not self._thread.is_alive():
-                raise BoardEnded(f"board {self.serial_number} is closed") from self._failure
-
-    @property
-    def port(self) -> str:
-        return str(self.line.link)
+    # Its power switch and its reset button
 
     @property
     def is_on(self) -> bool:
         return self._child is not None
 
-    @property
-    def log(self) -> bytes:
-        """The last MiB that it has said."""
-        return bytes(self._log)
+    def _on(self) -> None:
+        self.line.plug()
+        if not self.is_on:
+            self._boot(POWER_ON, True)
 
-    def power_off(self) -> None:
-        """At this instant: nothing more is written."""
-        self.do(self._off)
+    def _off(self) -> None:
+        self._kill()
+        if self._bus_powered:
+            self.line.unplug()
+            self._is_open = False
 
-    def power_on(self) -> None:
-        def on() -> None:
-            self.line.plug()
-            if not self.is_on:
-                self._boot(POWER_ON, True)
-
-        self.do(on)
-
-    def press_reset(self) -> None:
-        self.do(lambda: self._restart(HARD_RESET))
-
-    def unplug(self) -> None:
-        """The cable; the board runs on from its cell."""
-        self.do(self.line.unplug)
-
-    def plug(self) -> None:
-        self.do(self.line.plug)
+    def _reset(self) -> None:
+        self._restart(HARD_RESET)
 
     def cut_power_at_write(self, write: int, thousandths: int = 500) -> None:
         """The supply fails within this write to flash or NVS from now on (1: the next); so much of it is done. It stays off."""
@@ -217,15 +138,6 @@ class Board:
 
     def never_cut(self) -> None:
         self._cut_file.write_bytes(struct.pack("<II", _NEVER, 0))
-
-    def set_faults(self, faults: list[Fault]) -> None:
-        """On the cable, from this byte on."""
-
-        def give() -> None:
-            self.line.passed = 0
-            self.line.faults = sorted(faults, key=lambda fault: fault.at_byte)
-
-        self.do(give)
 
     # What hangs on its pins
 
@@ -310,12 +222,6 @@ class Board:
         self._at.clear()
         self._hidden = None
 
-    def _off(self) -> None:
-        self._kill()
-        if self._bus_powered:
-            self.line.unplug()
-            self._is_open = False
-
     def _restart(self, cause: int) -> None:
         self._kill()
         self._boot(cause, True)
@@ -347,62 +253,26 @@ class Board:
             self._hidden = bytearray()
             self._type(b"\x01")
 
-    def _later(self, seconds: float, action: Callable[[], None]) -> None:
-        self._at.append((time.monotonic() + seconds, action))
+    # The thread's round
 
-    # The supervisor's round
+    def _sources(self) -> list[int]:
+        if self._child is None or self._child.stdout is None:
+            return []
+        return [self._child.stdout.fileno(), self._hw_out]
 
-    def _serve(self) -> None:
-        try:
-            while not self._closing:
-                self._round()
-        except BaseException as error:
-            self._failure = error
-        finally:
-            self.line.unplug()
-            self._kill()
+    def _deadlines(self) -> list[float]:
+        return [] if self._bites_at is None else [self._bites_at]
 
-    def _round(self) -> None:
-        poll = select.poll()
-        poll.register(self._wake_read, select.POLLIN)
-        if self.line.is_plugged and (self._is_open or time.monotonic() >= self._look_at):
-            poll.register(self.line.master, select.POLLIN)
-        if self._child is not None and self._child.stdout is not None:
-            poll.register(self._child.stdout, select.POLLIN)
-            poll.register(self._hw_out, select.POLLIN)
-        ready = {fd for fd, _ in poll.poll(self._timeout_ms())}
-        if self._wake_read in ready:
-            os.read(self._wake_read, 4096)
-        while self._asked:
-            self._asked.pop(0)()
-        now = time.monotonic()
-        for entry in [entry for entry in self._at if entry[0] <= now]:
-            if entry in self._at:
-                self._at.remove(entry)
-                entry[1]()
+    def _work(self, now: float) -> None:
         if self._bites_at is not None and now >= self._bites_at and self.is_on:
             self._restart(WATCHDOG_RESET)
         self._take_items()
         self._hear()
-        if self.line.is_plugged and (self.line.master in ready or not self._is_open):
-            self._is_open = self.line.read()
-            self._look_at = now + _LOOK_MS / 1000
-            if not self._is_open and self._rom is not None:
-                self._rom = None
-                self._restart(HARD_RESET)
-        self._pump()
 
-    def _timeout_ms(self) -> int:
-        waits = [0.5]
-        now = time.monotonic()
-        if not self._is_open:
-            waits.append(_LOOK_MS / 1000)
-        if (due := self.line.due_s()) is not None:
-            waits.append(max(due, 0.001))
-        waits += [at - now for at, _ in self._at]
-        if self._bites_at is not None:
-            waits.append(self._bites_at - now)
-        return max(0, int(min(waits) * 1000) + 1)
+    def _left(self) -> None:
+        if self._rom is not None:
+            self._rom = None
+            self._restart(HARD_RESET)
 
     def _take_items(self) -> None:
         if not self.is_on:
@@ -428,7 +298,7 @@ class Board:
             if channel == _READY:
                 self._is_ready = True
                 held, self._held = self._held, b""
-                self._typed(held)
+                self._take(held)
             elif channel == _WATCHDOG:
                 self._watchdog_s = int.from_bytes(payload, "little") / 1000 if payload else self._watchdog_s
                 self._bites_at = None if self._watchdog_s is None else time.monotonic() + self._watchdog_s
@@ -458,44 +328,17 @@ class Board:
                 self._say(shown)
 
     def _look_for_mode(self, data: bytes) -> None:
-        self._log += data
-        del self._log[:-_LOG_MAX]
+        self._note(data)
         tail = bytes(self._log[-len(data) - len(_FRIENDLY) :])
         raw, friendly = tail.rfind(_RAW), tail.rfind(_FRIENDLY)
         if raw != friendly:
             self._is_raw = raw > friendly
 
-    def _say(self, data: bytes) -> None:
-        if self.line.is_plugged and self._is_open:
-            self.line.push(TO_HOST, data)
+    def _typed(self, data: bytes) -> int:
+        self._take(data)
+        return len(data)  # a full receive buffer loses what comes
 
-    def _pump(self) -> None:
-        for way in (TO_BOARD, TO_HOST):
-            data, fault = self.line.pass_on(way)
-            if data and way == TO_BOARD:
-                self._typed(data)
-            elif data and self.line.is_plugged:
-                try:
-                    sent = os.write(self.line.master, data)
-                except (BlockingIOError, OSError):
-                    sent = 0
-                if sent < len(data) and self._is_open:
-                    self.line.unread(TO_HOST, data[sent:])
-            if fault is not None:
-                self._suffer(fault)
-
-    def _suffer(self, fault: Fault) -> None:
-        if fault.what == "unplug":
-            self.line.unplug()
-            self._is_open = False
-            self._at.append((time.monotonic() + fault.for_s, self.line.plug))
-        elif fault.what == "reset":
-            self._restart(HARD_RESET)
-        elif fault.what == "power":
-            self._off()
-            self._later(fault.for_s, self.power_on)
-
-    def _typed(self, data: bytes) -> None:
+    def _take(self, data: bytes) -> None:
         # A pseudo-terminal has no DTR and RTS, by which esptool gets a board into its boot loader: here its first frame does it.
         if self._rom is None and (at := (self._last_typed + data).find(SYNC_FRAME)) >= 0:
             data = (self._last_typed + data)[at:]
@@ -526,12 +369,3 @@ class Board:
                 os.write(self._child.stdin.fileno(), data)
             except (BlockingIOError, BrokenPipeError):
                 pass  # a full receive buffer loses what comes
-
-    def _announce(self) -> None:
-        if self._registry is None:
-            return
-        self._registry.mkdir(parents=True, exist_ok=True)
-        about = {"serial_number": self.serial_number, "port": self.port, "description": "MicroPython board on a pseudo-terminal"}
-        path = self._registry / f"{self.serial_number}.json"
-        path.with_suffix(".new").write_text(json.dumps(about), "utf-8")
-        path.with_suffix(".new").replace(path)
