@@ -104,6 +104,9 @@ class Device:
         size = 0
         n = 0
         slipped = []
+        if self._slipped:
+            # Out of time: what it is told by that comes as soon as it may, not after time that it would be given here.
+            horizon_ms = max(self.horizon_ms, self.now_ms)
         while self._slipped and size + ITEM_HEAD + len(self._slipped[0].payload) <= _BODY_MAX:
             item = self._slipped.pop(0)._replace(t_ms=self.now_ms)
             size += ITEM_HEAD + len(item.payload)

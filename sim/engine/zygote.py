@@ -21,8 +21,9 @@ import sys
 import threading
 
 _INTERPRETER = ["micropython", "-X", "heapsize=128wK"]  # 128 K words: a 128 KiB heap on a 32-bit MCU
-# A device that starts warm has no board's layout to keep, and may have TLS, whose buffers a board has outside this heap
-# (here they take 20 KiB of it).
+# The same with TLS: its buffers, which a board has outside of this heap (ESP-IDF's mbedTLS), take 20 KiB of it here.
+_WITH_TLS = ["micropython", "-X", "heapsize=148wK"]
+# A device that starts warm has no board's layout to keep.
 _ROOMY = ["micropython", "-X", "heapsize=160wK"]
 
 
@@ -109,7 +110,8 @@ def cold(control: socket.socket, boot: str, firmware: str) -> None:
                 _print_to(log)
                 status = 1
                 try:
-                    status = micropython_run.run_main([*_INTERPRETER, boot, firmware, str(pipe_in), str(pipe_out), *arguments])
+                    interpreter = _WITH_TLS if os.path.exists(f"{arguments[0]}/homeward.cert.nvs") else _INTERPRETER
+                    status = micropython_run.run_main([*interpreter, boot, firmware, str(pipe_in), str(pipe_out), *arguments])
                 finally:
                     os._exit(status & 0xFF)
 

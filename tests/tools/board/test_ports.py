@@ -1,6 +1,7 @@
 """A board is found by the serial number of its USB interface, or by a part of it that only it has."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_what_pyserial_opens_by_itself_is_left_to_it(plugged: dict[str, Path], u
 def test_a_board_is_one_program_s_and_free_again_afterwards(plugged: dict[str, Path], tmp_path: Path) -> None:
     port = Port(str(plugged["5A4F0123"]), f"lock-{tmp_path.parent.name}-{tmp_path.name}")
     with BoardLock(port):
-        with pytest.raises(BoardError, match=r"in use by .*pytest"), BoardLock(port):
+        with pytest.raises(BoardError, match=rf"in use by .* \(process {os.getpid()}\)"), BoardLock(port):
             pass
         with BoardLock(Port(port.device, port.serial_number + "x")):
             pass  # another board
