@@ -36,6 +36,7 @@ def test_floats_have_32_bits_and_small_integers_31(tmp_path):
     assert board.run(tmp_path, code) == "True 2147483647 True\nTrue\n"
 
 
+@pytest.mark.slow
 def test_an_hour_of_the_core_comes_out_the_same_on_32_bits_as_on_64_and_on_cpython():
     on_cpython = core.on_cpython(HOUR_S)
     assert int(on_cpython["epochs"]) > 3_000 and len(set(on_cpython.values())) == len(on_cpython)

@@ -25,6 +25,7 @@ def soak(tmp_path: Path, seed: int):
         yield one
 
 
+@pytest.mark.slow
 def test_cycles_with_everything(soak: Soak) -> None:
     for kind in ("line", "write", "power", "dock"):
         soak.cycle(kind)

@@ -13,7 +13,7 @@ from tests.brokers import USERS, EmbeddedBroker
 from tests.firmware.core.interpreter import ROOT, run
 from tests.firmware.core.mqtt.test_stream import Bridge
 
-MODULES_MAX = 33_000  # bytes: codec, session, stream, retained, uplink imported; 7 KB are the table of names, which doubles on the way
+MODULES_MAX = 33_000  # bytes: codec, session, stream, retained, uplink; 7 KB are the table of names, which doubles on the way
 CONNECTED_MAX = 14_000  # bytes more: built, with their buffers, and connected (asyncio, socket, tasks)
 PUBLISH_MAX = 3_000  # bytes of garbage for each message sent, acknowledged and receipted, its record made included
 

@@ -149,6 +149,7 @@ def bridge(broker: Broker) -> Iterator[Bridge]:
     one.close()
 
 
+@pytest.mark.slow
 def test_a_thousand_messages_arrive_in_order_over_a_network_that_breaks_in_every_way(
     broker: Broker, bridge: Bridge, make_device: Callable[..., Device]
 ) -> None:
