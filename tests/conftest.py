@@ -29,7 +29,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.sections.append(("seed", f"HOMEWARD_SEED={seeds[-1]} repeats this run"))
 
 
-@pytest.fixture(params=sorted(BROKERS))
+# Ours for every run, the other one for `make test-slow`.
+@pytest.fixture(params=["nats", *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(BROKERS) if name != "nats")])
 def broker_kind(request: pytest.FixtureRequest) -> str:
     reason = missing_reason(request.param)
     if reason:

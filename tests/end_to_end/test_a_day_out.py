@@ -14,7 +14,7 @@ LEAVES_MS = 6 * 60_000
 HOME_AGAIN_MS = 2_288_000
 
 
-@pytest.fixture(scope="module", params=["mosquitto", "nats"])
+@pytest.fixture(scope="module", params=["nats", pytest.param("mosquitto", marks=pytest.mark.slow)])
 def errand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     reason = missing_reason(request.param)
     if reason:

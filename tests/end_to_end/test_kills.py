@@ -73,12 +73,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sim.engine.net, "HOLD_S", 5.0)
 
 
-# Every victim over the broker that is ours, and over the other one both at once; each alone there is for `make test-slow`.
+# Every victim over the broker that is ours; over the other one for `make test-slow`.
 KILLED = [
     ("nats", "broker"),
     ("nats", "bridge"),
     ("nats", "both"),
-    ("mosquitto", "both"),
+    pytest.param("mosquitto", "both", marks=pytest.mark.slow),
     pytest.param("mosquitto", "broker", marks=pytest.mark.slow),
     pytest.param("mosquitto", "bridge", marks=pytest.mark.slow),
 ]

@@ -82,6 +82,7 @@ def test_what_is_done_by_hand_is_recorded_and_found(done: tuple[Outcome, Path]):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_done_again_it_gives_the_same_records(done: tuple[Outcome, Path], tmp_path: Path):
     outcome, log = done
     assert again(tmp_path / "again", log).summary.digest == outcome.summary.digest
