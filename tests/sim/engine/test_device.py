@@ -109,3 +109,19 @@ def test_who_dies_on_the_way_starts_after_it(now_ms: int, ahead_ms: int):
     device.reboot(2)
     assert device.now_ms > now_ms + ahead_ms
     device.push(device.now_ms, ch.PIN_IN, 3, b"\1")  # its inputs can be told anew
+
+
+def test_what_is_settled_out_of_time_gives_a_sleeping_device_no_time():
+    """What it is told by that comes right after where it stands, and not after whatever it would have slept on to."""
+    device = still_device()
+    answer(device, 0, 0)
+    device.run(1_000)
+    answer(device, 1_000, 900_000, 0)
+    device.slip(ch.SOCK_IN, 1, bytes([ch.SOCK_SEALED]) + b"sealed")
+    device.run(60_000)
+    base_ms, reached_ms, items = parse_run(process_of(device).sent[-1])
+    assert (base_ms, reached_ms) == (1_000, 1_000) and [item.payload[0] for item in items] == [ch.SOCK_SEALED]
+    answer(device, 1_000, 900_000, 1)
+    assert device.horizon_ms == 1_000
+    device.push(1_001, ch.SOCK_IN, 1, bytes([ch.SOCK_DATA]) + b"what was in it")
+    assert device.activity_ms == 1_001
