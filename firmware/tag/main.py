@@ -38,7 +38,6 @@ class Tag(Node):
         self._attempts = 0  # power-ups of the modem that the watch knows of
         self._heartbeat_at = now
         self._polled_at = ticks_add(now, -settings.idle_poll_s * 1000)
-        self._locating = 0  # the number of the order, 0 when there is none
         self._motor = 0  # the pattern that is wanted
         self._shaken = Wake()
         self._polling = False

@@ -4,8 +4,10 @@ import fcntl
 import os
 import select
 import termios
+import threading
 import tty
 from types import TracebackType
+from typing import Self
 
 
 class PtyPair:
@@ -47,3 +49,26 @@ class PtyPair:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+class Answering:
+    """A context manager: `port` is the name of a port that a program opens, and `_run` is what a thread does at its other side
+    until `_ends` is set."""
+
+    def __init__(self) -> None:
+        self._ends = threading.Event()
+
+    def __enter__(self) -> Self:
+        self._pty = PtyPair()
+        self.port = self._pty.name
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        self._thread.join()
+        self._pty.close()
+
+    def _run(self) -> None:
+        raise NotImplementedError

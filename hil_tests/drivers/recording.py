@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bridge.errors import ConfigError
-from hil_tests.drivers.ptys import PtyPair
+from hil_tests.drivers.ptys import Answering, PtyPair
 
 _VERSION = 1
 _LOOK_S = 0.05  # how often a thread of ours looks whether it is to end
@@ -76,28 +76,15 @@ def load(path: Path) -> list[tuple[int, str, bytes]]:
     return pieces
 
 
-class Replay:
-    """A context manager. `port` is the name of a port that a program opens; `problem` is "" as long as it says what was said
-    then, `is_over` once all has been said and heard."""
+class Replay(Answering):
+    """`problem` is "" as long as the program at `port` says what was said then, `is_over` once all has been said and heard."""
 
     def __init__(self, path: Path, speed: float = 0.0) -> None:
+        super().__init__()
         self._pieces = load(path)
         self._speed = speed
         self.problem = ""
         self.is_over = not self._pieces
-        self._ends = threading.Event()
-
-    def __enter__(self) -> "Replay":
-        self._pty = PtyPair()
-        self.port = self._pty.name
-        self._thread = threading.Thread(target=self._run, name="replay", daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ends.set()
-        self._thread.join()
-        self._pty.close()
 
     def _run(self) -> None:
         heard = bytearray()

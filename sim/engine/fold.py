@@ -118,6 +118,7 @@ def fold(path: Path, names: Names | None = None) -> bytes:
     return b"\n".join(lines)
 
 
+@cache
 def fold_silicon(path: Path) -> bytes:
     """The text of a module of the silicon with the channels' numbers in their places, and its own private ones as `const`.
 
@@ -125,7 +126,7 @@ def fold_silicon(path: Path) -> bytes:
     """
     text = path.read_bytes()
     tree = ast.parse(text)
-    channels = _numbers(ast.parse(path.with_name("_channels.py").read_bytes()), {})
+    channels = _channel_numbers(path.with_name("_channels.py"))
     own = _numbers(tree, channels)
     edits: list[_Edit] = []
     settled: set[int] = set()  # lines
@@ -142,6 +143,11 @@ def fold_silicon(path: Path) -> bytes:
         if node.value.id == "_channels":
             edits.append(_Edit(node.lineno, node.col_offset, node.end_col_offset or 0, _literal(channels[node.attr])))
     return _edited(text, edits)
+
+
+@cache
+def _channel_numbers(path: Path) -> dict[str, int]:
+    return _numbers(ast.parse(path.read_bytes()), {})
 
 
 def _name_of(node: ast.Assign) -> str:

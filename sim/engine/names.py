@@ -102,20 +102,18 @@ def _private_globals(tree: ast.Module) -> set[str]:
     other = {keyword.arg for node in ast.walk(tree) if isinstance(node, ast.Call) for keyword in node.keywords}
     other |= _named_elsewhere(tree)
     for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node not in tree.body:
+            other.add(node.name)
         if isinstance(node, _BINDERS):
             other |= _bound(node)
         elif isinstance(node, ast.ClassDef):
             other |= {each.id for part in node.body for each in ast.walk(part) if _is_stored(each)}
-            other |= {each.name for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
         elif isinstance(node, ast.Global | ast.Nonlocal):
             other.update(node.names)
         elif isinstance(node, ast.ExceptHandler) and node.name:
             other.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             other.update(alias.asname or alias.name for alias in node.names)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node not in tree.body:
-            other.add(node.name)
     return {name for name in found - other if _is_private(name)}
 
 

@@ -127,20 +127,16 @@ class Network:
 
     def cut(self, names: Iterable[str]) -> None:
         """These devices have no network until `join`; what they write on a connection that stands is passed on all the same."""
-        self._cut(names)
+        for name in names:
+            self.ways.cut.add(name)
+            for connection in self._by_device.get(name, ()):
+                self._overtaken(connection)
 
     def part(self, names: Iterable[str]) -> None:
         """Between these devices and the broker nothing passes, either way, until `mend`; nobody is told."""
         names = list(names)
-        self._cut(names)
+        self.cut(names)
         self.ways.parted.update(names)
-
-    def _cut(self, names: Iterable[str]) -> None:
-        names = set(names)
-        self.ways.cut |= names
-        for connection in self._standing():
-            if connection.device.name in names:
-                self._overtaken(connection)
 
     def join(self, names: Iterable[str], t_ms: int) -> None:
         """The way is open again at t_ms; where there is still none for another reason, all goes on waiting."""

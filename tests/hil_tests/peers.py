@@ -15,32 +15,20 @@ import pytest
 import serial
 from serial.rfc2217 import PortManager
 
-from hil_tests.drivers.ptys import PtyPair
+from hil_tests.drivers.ptys import Answering, PtyPair
 
 ROOT = Path(__file__).parents[2]
 DRIVERS = ROOT / "hil_tests" / "drivers"
 
 
-class Peer:
-    """A context manager: on a pseudo-terminal, `answer(bytes)` says what comes back for what has come. `heard` is all of it."""
+class Peer(Answering):
+    """On a pseudo-terminal, `answer(bytes)` says what comes back for what has come. `heard` is all of it."""
 
     def __init__(self, answer: Callable[[bytes], bytes] = lambda data: b"") -> None:
+        super().__init__()
         self._answer = answer
         self.heard = bytearray()
-        self._ends = threading.Event()
         self._more = threading.Condition()
-
-    def __enter__(self) -> "Peer":
-        self._pty = PtyPair()
-        self.port = self._pty.name
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ends.set()
-        self._thread.join()
-        self._pty.close()
 
     def wait_for(self, data: bytes, timeout_s: float = 5.0) -> bytes:
         """Until that much has come; all that has."""
