@@ -74,7 +74,8 @@ def config_text(folder: Path, port: int, users: tuple[User, ...], host: str = HO
 def authorization_text(users: tuple[User, ...], by_certificate: bool) -> str:
     """The part of it that says who may do what, which another nats-server's configuration can include. With certificates there is
     no secret in it."""
-    lines = ["authorization {", "  users: ["]
+    # The timeout is that of an MQTT client's CONNECT too: 2 s, by default, are a moment's loss on slow radio.
+    lines = ["authorization {", f"  timeout: {HANDSHAKE_S}", "  users: ["]
     for user in users:
         # Nothing of `$MQTT.` has to be granted for QoS 1 and retained messages (since 2.12.3), and nothing of it is open
         # to a client that asks for it by name.

@@ -83,14 +83,19 @@ class SSLSocket:
         self._sock = sock
         self._wire = wire
         self._secure = secure
+        self._early = []  # sealed, and come before the device has said anything: of a broker that has given it up
+        sock._open_sealed = self._keep_sealed
 
     def write(self, data):
         n = self._secure.write(data)
         if n:
-            if self._wire.sealed is None:
+            begins = self._wire.sealed is None
+            if begins:
                 self._wire.sealed = []
                 self._sock._open_sealed = self._open_sealed
             _hw.emit(_channels.SOCK_OUT, self._sock._id, bytes([_channels.SOCK_SENT]) + data[:n])
+            while begins and self._early:
+                self._open_sealed(self._early.pop(0))
         return n
 
     def readinto(self, buf):
@@ -101,6 +106,9 @@ class SSLSocket:
 
     def close(self):
         self._secure.close()
+
+    def _keep_sealed(self, data):
+        self._early.append(bytes(data))
 
     def _open_sealed(self, data):
         self._wire.sealed.append(bytes(data))

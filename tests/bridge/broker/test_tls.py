@@ -46,6 +46,17 @@ def shake(port: int, context: ssl.SSLContext, name: str = HOST) -> bytes:
         return tls.recv(4)
 
 
+def test_who_takes_his_time_to_say_who_he_is_is_heard_all_the_same(secure: Broker, authority: Authority) -> None:
+    context = client_context(authority.certificate_file, authority.client("tag-000001"))
+    with socket.create_connection((HOST, secure.port), 10) as wire, context.wrap_socket(wire, server_hostname=HOST) as tls:
+        tls.settimeout(3)  # a broker would give up after two, by nats-server's default
+        with pytest.raises(TimeoutError):
+            tls.recv(1)
+        tls.settimeout(10)
+        tls.sendall(b"\x10\x16\0\4MQTT\4\2\0\x3c\0\x0atag-000001")
+        assert tls.recv(4) == b"\x20\2\0\0"
+
+
 def test_a_device_and_the_bridge_reach_each_other(secure: Broker, authority: Authority) -> None:
     with party(secure, authority, "bridge") as bridge, party(secure, authority, "tag-000001") as tag:
         assert bridge.subscribe("hw/+/+/up", "hw/+/+/state")
