@@ -41,9 +41,9 @@ class Troubles:
         self._by_kind.setdefault(trouble.kind, []).append(trouble)
 
     def end(self, kind: str, wearer_id: str | None, t_ms: int) -> None:
-        """Those of a kind and a wearer (None: those that are everyone's) that go on at t_ms are over then."""
+        """Those of a kind and a wearer (None: those that are everyone's) that go on at t_ms, or begin then, are over then."""
         self._by_kind[kind] = [
-            replace(each, until_ms=t_ms) if each.wearer_id == wearer_id and each.from_ms < t_ms < each.until_ms else each
+            replace(each, until_ms=t_ms) if each.wearer_id == wearer_id and each.from_ms <= t_ms < each.until_ms else each
             for each in self._by_kind.get(kind, ())
         ]
 

@@ -147,11 +147,14 @@ class Wearer:
         return times[i - 1] if i and values[i - 1] else None
 
     def events(self, from_ms: int, until_ms: int) -> list[PhysicalEvent]:
-        """Physical events of this wearer's devices in [from_ms, until_ms), charging included, in order of time."""
+        """Physical events of this wearer's devices in [from_ms, until_ms), charging included, in order of time.
+
+        What is done to one device at one moment stays in the order in which it was done.
+        """
         low, high = (bisect_right(self._event_times, t - 1) for t in (from_ms, until_ms))
         out = self._events[low:high]
         out += [e for e in self._charging(from_ms, until_ms) if from_ms <= e.at_ms < until_ms]
-        return sorted(out, key=lambda e: (e.at_ms, e.device, e.kind))
+        return sorted(out, key=lambda e: (e.at_ms, e.device))
 
     def strap_closed(self, t_ms: int) -> bool:
         return self._state("strap", t_ms, True)

@@ -131,7 +131,7 @@ class World:
     def physical_events(self, from_ms: int, until_ms: int) -> list[PhysicalEvent]:
         """All that is done to devices in [from_ms, until_ms), in order of time: strap, drop, charger, mains."""
         out = [e for w in self.wearers.values() for e in w.events(from_ms, until_ms)]
-        return sorted(out, key=lambda e: (e.at_ms, e.device, e.kind))
+        return sorted(out, key=lambda e: (e.at_ms, e.device))
 
     def tag_to_home_unit_dbm(self, tag: str, home_unit: str, tx_power_dbm: float, t_ms: int) -> float | None:
         """Strength of a packet sent at t_ms between the two, either way; None when not heard.

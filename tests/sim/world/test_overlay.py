@@ -109,6 +109,28 @@ def test_troubles_and_coverage_begin_and_end(world: World):
     assert not world.has_coverage("tag-000003", 69_999) and world.has_coverage("tag-000003", 70_000)
 
 
+def test_what_is_over_at_the_moment_at_which_it_began_has_never_been(world: World):
+    overlay = Overlay(world)
+    overlay.lose_coverage("jory", 50_000)
+    overlay.restore_coverage("jory", 50_000)
+    assert world.has_coverage("tag-000003", 50_000) and world.has_coverage("tag-000003", 60_000)
+    overlay.lose_coverage("jory", 50_000)  # and once more, within the same second of somebody's hand
+    assert not world.has_coverage("tag-000003", 50_000)
+    overlay.begin(Trouble("shield", "jory", 70_000, 1 << 60))
+    overlay.end("shield", "jory", 70_000)
+    assert world.troubles.now("shield", "jory", 70_000) is None and world.troubles.now("shield", "jory", 80_000) is None
+
+
+@pytest.mark.parametrize("kinds", [("strap_cut", "strap_closed"), ("strap_cut", "strap_closed", "strap_cut")])
+def test_what_is_done_at_one_moment_is_done_in_that_order(world: World, kinds):
+    overlay = Overlay(world)
+    for kind in kinds:
+        overlay.happen("jory", PhysicalEvent(MINUTE, "tag-000003", kind))
+    told = [e.kind for e in world.physical_events(MINUTE, MINUTE + 1) if e.device == "tag-000003"]
+    assert told == list(kinds)
+    assert world.wearers["jory"].strap_closed(MINUTE) == (kinds[-1] == "strap_closed")
+
+
 def test_ending_one_wearers_trouble_leaves_everyones(world: World):
     overlay = Overlay(world)
     trouble = Trouble("shield", None, 1000, 1 << 60)
