@@ -61,7 +61,7 @@ class Overlay:
         self._world.spec = replace(spec, coverage_losses=(*spec.coverage_losses, loss))
 
     def restore_coverage(self, wearer_id: str | None, t_ms: int) -> None:
-        """There is one again; also when it was lost at this very moment, for what is done by hand within a second has one time."""
+        """There is one again; also when it was lost at this very moment: what is done by hand within a second has one time."""
         spec = self._world.spec
         losses = tuple(
             replace(each, until_ms=t_ms) if each.wearer_id == wearer_id and each.from_ms <= t_ms < each.until_ms else each
