@@ -135,6 +135,7 @@ class _Hands:
         at_ms = self.now_ms + 1
         self.steps.note(what)
         pin.set(at_ms, level)
+        self.run.kernel.changed(self.tag)
         return at_ms
 
     def act(self, what: str) -> int:

@@ -178,6 +178,7 @@ class Network:
         if connection.real is None:
             self._connect(connection, time.monotonic())
         self._flush(connection)
+        self.on_change(connection.device)
 
     def _standing(self) -> list[Connection]:
         return [self._connections[key] for key in sorted(self._connections)]

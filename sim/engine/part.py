@@ -108,6 +108,7 @@ class Part:
                 for circuit in household.circuits.values():
                     circuit.changed(act.at_ms)
                 household.forget()
+                self.kernel.changed(household.devices[0])
         with_network = [name for name in names if (name in self._world.home_units) == is_about_homes(act)]
         if takes_the_network(act):
             self.network.cut(with_network)

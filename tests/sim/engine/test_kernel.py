@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sim.control.acts import Act
 from sim.engine.kernel import STRETCH_MS
 from sim.engine.run import Run
 from sim.scenario import load
@@ -20,6 +21,22 @@ def test_every_device_lives_to_the_limit_and_none_beyond(tmp_path: Path):
             for device in run.kernel.devices:
                 assert device.now_ms <= limit_ms and device.horizon_ms <= limit_ms
                 assert device.activity_ms > limit_ms and not device.running
+
+
+def test_what_is_done_by_hand_is_lived_through_before_time_goes_on(tmp_path: Path):
+    """However long those to whom it is done would else have rested."""
+    with make_run(tmp_path / "run", load(ERRAND)) as run:
+        run.kernel.run_to(300_000)
+        assert run.part is not None
+        tag = next(device for device in run.kernel.devices if device.name == "tag-000003")
+        for limit_ms in range(301_000, 331_000, 3_000):
+            run.part.do(Act(run.now_ms + 1, "tag_off", "jory"))
+            run.kernel.run_to(limit_ms)
+            assert tag.is_off and run.now_ms == limit_ms
+            run.part.do(Act(run.now_ms + 1, "tag_on", "jory"))
+            run.kernel.run_to(limit_ms + 2_000)
+            assert not tag.is_off and run.now_ms == limit_ms + 2_000
+        assert tag.lives == 11
 
 
 def test_nobody_gets_far_ahead_of_the_others(tmp_path: Path):
