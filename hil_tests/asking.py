@@ -38,11 +38,11 @@ def mode(rig: Rig) -> int:
     return ([record.MODE_GPS] + [r.value_a for r in events(rig, record.MODE)])[-1]
 
 
-def until(rig: Rig, what: Callable[[], object], within_ms: int, step_ms: int = 500) -> int:
-    """Let time pass until `what()`; how long it took. AssertionError when it takes longer."""
+def until(rig: Rig, what: Callable[[], object], within_ms: int, step_ms: int = 500, words: Callable[[], str] = str) -> int:
+    """Let time pass until `what()`; how long it took. AssertionError when it takes longer, and `words()` say what is wrong."""
     began_ms = rig.clock.now_ms
     while not what():
-        assert rig.clock.now_ms - began_ms < within_ms, f"not within {within_ms} ms"
+        assert rig.clock.now_ms - began_ms < within_ms, f"not within {within_ms} ms {words()}"
         rig.clock.advance(step_ms)
     took_ms = rig.clock.now_ms - began_ms
     rig.note("came to pass", waited_ms=took_ms)
@@ -60,7 +60,11 @@ def settle(rig: Rig, within_ms: int = 1_800_000) -> dict[int, bytes]:
     """Wait until all that the flash holds is stored, and hold the store to it; sequence → record, of the store."""
     held = rig.flash.held()
     last = max(held, default=0)
-    until(rig, lambda: len(rig.store.stored()) >= last, within_ms, 5_000)
+
+    def lacking() -> str:
+        return f"of the tag's records 1 to {last} the store lacks {sorted(set(held) - {r.seq for r in rig.store.stored()})}"
+
+    until(rig, lambda: len(rig.store.stored()) >= last, within_ms, 5_000, lacking)
     stored = {r.seq: r.raw for r in rig.store.stored()}
     assert {seq: stored.get(seq) for seq in held} == held, "what the flash holds and what was stored differ"
     assert sorted(stored) == list(range(1, len(stored) + 1)), "a gap in the store"
