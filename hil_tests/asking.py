@@ -9,6 +9,7 @@ from hil_tests.rigs.capabilities import FAR_DB
 from hil_tests.rigs.rig import Rig
 
 HERE_E7 = (507_151_234, -24_368_765)
+START_MS = 10_000  # from power to an application that looks at its strap, at most (our judgement)
 _M_PER_E7 = 0.0111195  # of latitude
 
 

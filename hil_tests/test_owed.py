@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from firmware.core import record
-from hil_tests.asking import HERE_E7, events, fixes, settle, unit_events, until
+from hil_tests.asking import HERE_E7, START_MS, events, fixes, settle, unit_events, until
 from hil_tests.rigs import RigSpec
 from hil_tests.rigs.capabilities import FAR_DB
 from hil_tests.steps import Steps
@@ -25,7 +25,6 @@ from hil_tests.steps import Steps
 NEEDS = ("clock", "store", "gnss", "radio", "strap", "mains", "network", "power", "flash")
 _DEBOUNCE_MS = 2_000  # what a strap must be open for, at most, to be recorded as cut (the field's two seconds)
 _CLOSED_MS = 30_000  # a closing hurries nobody: until then it is recorded (our judgement)
-_START_MS = 10_000  # from power to an application that looks at its strap, at most (our judgement)
 _EXAMPLES = int(os.environ.get("HOMEWARD_EXAMPLES", "12"))
 _SHRINKS = bool(os.environ.get("HOMEWARD_SHRINK"))
 _EXAMPLE_S = 30  # on the wall clock, of a machine that has more to do (our judgement)
@@ -83,7 +82,7 @@ class Owed(RuleBasedStateMachine):
             self.strap_is_cut = False
             has_run_ms = self.rig.clock.now_ms - self.started_ms
             self.rig.clock.advance(_CLOSED_MS)
-            self.closes_owed += has_run_ms >= _START_MS  # one that starts with a closed strap has nothing to tell
+            self.closes_owed += has_run_ms >= START_MS  # one that starts with a closed strap has nothing to tell
             return
         self.rig.strap.cut()
         self.rig.clock.advance(for_ms + 1)
