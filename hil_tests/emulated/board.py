@@ -26,6 +26,9 @@ TICKS_HZ = 25_000_000
 INSTRUCTIONS_PER_TICK = 1_000_000_000 // TICKS_HZ // INSTRUCTION_NS
 """Of `time.ticks_cpu()`: 5."""
 HEAP = 128 * 1024
+"""What the pure core is measured in."""
+BOARD_HEAP = 256 * 1024
+"""Of a board: the application takes more than the half of it (docs/emulated.md)."""
 _PARTITIONS_KIB = 1664  # image/fs.h
 
 
@@ -47,7 +50,7 @@ class EmulatedBoard(Served):
         firmware: Path | None = None,
         modules: Path | None = None,
         virtual: bool = False,
-        heap: int = HEAP,
+        heap: int = BOARD_HEAP,
         flash_kib: int = 2048,
         registry: Path | None = None,
         seed: int = 0,
@@ -88,6 +91,7 @@ class EmulatedBoard(Served):
         self.boots += 1
         self._serial, theirs = socket.socketpair()
         self._buttons, button = socket.socketpair()
+        self._desk, pins = socket.socketpair()
         # Where there is such a thing (Linux), the machine ends with the process that it belongs to, however that ends.
         command = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
         command += ["qemu-system-arm", "-M", "mps2-an385", "-nodefaults", "-display", "none", "-kernel", str(self._elf)]
@@ -98,6 +102,7 @@ class EmulatedBoard(Served):
         given = "".join(f",arg={name}={value}" for name, value in options.items())
         command += ["-semihosting-config", f"enable=on,target=native{given}"]
         command += ["-chardev", f"socket,id=serial,fd={theirs.fileno()}", "-serial", "chardev:serial"]
+        command += ["-chardev", f"socket,id=desk,fd={pins.fileno()}", "-serial", "chardev:desk"]
         command += ["-chardev", f"socket,id=buttons,fd={button.fileno()}", "-mon", "chardev=buttons,mode=readline"]
         with (self.folder / "qemu.log").open("ab") as log:
             self._machine = subprocess.Popen(
@@ -106,11 +111,11 @@ class EmulatedBoard(Served):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(theirs.fileno(), button.fileno()),
+                pass_fds=(theirs.fileno(), button.fileno(), pins.fileno()),
                 start_new_session=True,
             )
-        theirs.close()
-        button.close()
+        for end in (theirs, button, pins):
+            end.close()
         self._serial.setblocking(False)
         self._buttons.setblocking(False)
 
@@ -121,6 +126,7 @@ class EmulatedBoard(Served):
             machine.wait()
             self._serial.close()
             self._buttons.close()
+            self._desk.close()
             self._at.clear()
 
     def _reset(self) -> None:

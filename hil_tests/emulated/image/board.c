@@ -1,4 +1,4 @@
-// Serial port, clock, sleep and the way to the host's files.
+// Serial ports, clock, sleep and the way to the host's files.
 
 #include <string.h>
 
@@ -7,6 +7,7 @@
 #include "py/runtime.h"
 #include "py/stream.h"
 #include "shared/runtime/interrupt_char.h"
+#include "pins.h"
 
 #define REG(address) (*(volatile uint32_t *)(address))
 #define UART_DATA REG(0x40004000)
@@ -14,6 +15,11 @@
 #define UART_CTRL REG(0x40004008)
 #define UART_INT REG(0x4000400c)
 #define UART_BAUDDIV REG(0x40004010)
+#define DESK_DATA REG(0x40005000)
+#define DESK_STATE REG(0x40005004)
+#define DESK_CTRL REG(0x40005008)
+#define DESK_INT REG(0x4000500c)
+#define DESK_BAUDDIV REG(0x40005010)
 #define TIMER_CTRL REG(0x40000000)
 #define TIMER_VALUE REG(0x40000004)
 #define TIMER_RELOAD REG(0x40000008)
@@ -33,6 +39,11 @@ static ringbuf_t rx = {rx_bytes, sizeof(rx_bytes), 0, 0};
 
 static bool is_virtual;  // time is instructions and sleeps: what the host takes its time for is none
 static int64_t shift;    // of the ticks, by sleeps that were skipped and waits that do not count
+static volatile unsigned interrupts;
+
+// One thing that the silicon does by itself at a time.
+static uint64_t call_at = UINT64_MAX;
+static void (*call)(void);
 
 // A word that a reset leaves as it is, and the power switch does not.
 #define CAUSE REG(0x21fffff8)
@@ -85,11 +96,14 @@ void board_init(void) {
     UART_BAUDDIV = 16;
     UART_CTRL = 1 | 2 | 4 | 8; // transmit, receive, and both interrupts
     (void)UART_DATA; // or QEMU does not look again at what the host sent before now
+    DESK_BAUDDIV = 16;
+    DESK_CTRL = 2 | 8;
+    (void)DESK_DATA;
     PRESCALE = 0;
     cause = (&CAUSE)[1] == CAUSE_IS_KEPT ? (int)CAUSE : RESET_POWER;
     (&CAUSE)[1] = CAUSE_IS_KEPT; // QEMU's own reset button leaves no cause
     CAUSE = RESET_HARD;
-    NVIC_ISER = 1 << 0 | 1 << 1 | 1 << 8; // UART0 RX and TX, timer 0
+    NVIC_ISER = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 8; // UART0 RX and TX, UART1 RX, timer 0
 }
 
 void board_set_virtual(void) {
@@ -117,6 +131,7 @@ static void wait_for_host(void) {
 
 void UART0_RX_Handler(void) {
     UART_INT = 2;
+    interrupts++;
     while (UART_STATE & RX_FULL) {
         if (ringbuf_free(&rx) == 0) {
             UART_CTRL &= ~8u; // the sender waits: nothing is read until there is room
@@ -135,7 +150,16 @@ void UART0_TX_Handler(void) {
     UART_INT = 1;
 }
 
+void UART1_RX_Handler(void) {
+    DESK_INT = 2;
+    interrupts++;
+    while (DESK_STATE & RX_FULL) {
+        pins_byte(DESK_DATA & 0xff);
+    }
+}
+
 void TIMER0_Handler(void) {
+    interrupts++;
     TIMER_CTRL = 0;
     TIMER_INT = 1;
 }
@@ -144,26 +168,43 @@ bool board_received(void) {
     return ringbuf_peek(&rx) != -1;
 }
 
-void board_sleep_until(uint64_t ticks) {
-    for (;;) {
-        uint64_t now = board_ticks();
-        if (now >= ticks) {
+unsigned board_interrupts(void) {
+    return interrupts;
+}
+
+void board_wait(uint64_t until, unsigned seen) {
+    until = MIN(until, call_at);
+    uint64_t now = board_ticks();
+    if (now < until) {
+        if (is_virtual && until < UINT64_MAX - 1) {
+            shift += interrupts == seen ? until - now : 0;
             return;
         }
-        uint64_t left = ticks - now;
-        if (is_virtual) { // with sleep=off QEMU 7.2 jumps twice as far as it should
-            shift += left;
-            return;
-        }
+        uint64_t left = until - now;
         TIMER_CTRL = 0;
         TIMER_RELOAD = left > 0x7fffffffu ? 0x7fffffffu : (uint32_t)left;
-        TIMER_CTRL = 1 | 8;
-        __asm volatile ("wfi");
+        TIMER_CTRL = is_virtual ? 0 : 1 | 8;
+        __asm volatile ("cpsid i"); // an interrupt from here on still ends the sleep
+        if (interrupts == seen) {
+            wait_for_host();
+        }
+        __asm volatile ("cpsie i");
         TIMER_CTRL = 0;
         TIMER_INT = 1;
-        if (MP_STATE_MAIN_THREAD(mp_pending_exception) != MP_OBJ_NULL || MP_STATE_VM(sched_state) == MP_SCHED_PENDING) {
-            return;
-        }
+    }
+}
+
+bool board_call_at(uint64_t ticks, void (*function)(void)) {
+    bool was_due = call_at != UINT64_MAX;
+    call_at = ticks;
+    call = function;
+    return was_due;
+}
+
+void board_call_due(void) {
+    if (board_ticks() >= call_at) {
+        call_at = UINT64_MAX;
+        call();
     }
 }
 
@@ -208,11 +249,15 @@ uintptr_t mp_hal_stdio_poll(uintptr_t flags) {
 
 void mp_hal_delay_ms(mp_uint_t ms) {
     uint64_t until = board_ticks() + (uint64_t)ms * 25000u;
-    while (board_ticks() < until) {
+    for (;;) {
+        unsigned seen = interrupts;
+        board_call_due();
         mp_handle_pending(true);
-        board_sleep_until(until);
+        if (board_ticks() >= until) {
+            return;
+        }
+        board_wait(until, seen);
     }
-    mp_handle_pending(true);
 }
 
 // Semihosting

@@ -12,10 +12,13 @@
 void board_init(void);
 uint64_t board_ticks(void);            // 25 MHz since the start, of QEMU's virtual clock
 void board_set_virtual(void);          // time passes by instructions and sleeps alone, never by waiting for the host
-void board_sleep_until(uint64_t ticks);// or until an interrupt wants the interpreter
+unsigned board_interrupts(void);       // so far
+void board_wait(uint64_t until, unsigned seen); // asleep until these ticks, or an interrupt that was not among those seen
+bool board_call_at(uint64_t ticks, void (*function)(void)); // one at a time, UINT64_MAX: none; whether there was one
+void board_call_due(void);             // who waits asks for it
 bool board_received(void);             // a byte waits on the serial port
 // Numbers of the ESP32's machine.reset_cause().
-enum { RESET_POWER = 1, RESET_HARD = 2, RESET_WATCHDOG = 3, RESET_SOFT = 5 };
+enum { RESET_POWER = 1, RESET_HARD = 2, RESET_WATCHDOG = 3, RESET_DEEP_SLEEP = 4, RESET_SOFT = 5 };
 void board_reset(int cause) __attribute__((noreturn));
 int board_reset_cause(void);
 void board_note_soft_reset(void);

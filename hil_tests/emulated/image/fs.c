@@ -14,6 +14,7 @@
 #include "py/runtime.h"
 #include "py/stream.h"
 #include "fs.h"
+#include "rom.h"
 
 #define BLOCK (4096)
 #define CACHE (128)
@@ -383,6 +384,9 @@ static bool of_host(const char *path, char *there) {
 }
 
 mp_import_stat_t mp_import_stat(const char *path) {
+    if (strncmp(path, ROM_FOLDER "/", sizeof(ROM_FOLDER)) == 0) {
+        return rom_stat(path + sizeof(ROM_FOLDER));
+    }
     char there[512];
     if (of_host(path, there)) {
         int file = host_open(there, 1);
@@ -432,6 +436,10 @@ static void reader_close(void *data) {
 }
 
 void mp_reader_new_file(mp_reader_t *reader, qstr name) {
+    if (strncmp(qstr_str(name), ROM_FOLDER "/", sizeof(ROM_FOLDER)) == 0) {
+        rom_read(reader, qstr_str(name) + sizeof(ROM_FOLDER));
+        return;
+    }
     char there[512];
     reader_t *self = m_new_obj(reader_t);
     self->host = -1;

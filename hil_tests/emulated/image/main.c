@@ -11,17 +11,37 @@
 #include "py/gc.h"
 #include "py/mphal.h"
 #include "py/mperrno.h"
+#include "py/persistentcode.h"
 #include "py/runtime.h"
 #include "py/stackctrl.h"
 #include "shared/runtime/gchelper.h"
 #include "shared/runtime/interrupt_char.h"
 #include "shared/runtime/pyexec.h"
 #include "fs.h"
+#include "pins.h"
+#include "rom.h"
 
 #define STACK (16 * 1024)
+#define MACHINE_CODE (512 * 1024)
 
 extern uint32_t _sidata, _sdata, _edata, _sbss, _ebss, _heap, _eheap, _estack;
 static char command_line[512];
+
+// Machine code out of .mpy is not kept in the heap, as on an ESP32, whose heap is no place to execute from.
+static uint8_t machine_code[MACHINE_CODE] __attribute__((aligned(8)));
+static size_t machine_code_used;
+
+void *main_commit_exec(void *code, size_t n, void *relocation) {
+    if (n > MACHINE_CODE - machine_code_used) {
+        return code;
+    }
+    uint8_t *there = machine_code + machine_code_used;
+    machine_code_used += (n + 7) & ~7;
+    if (relocation != NULL) {
+        mp_native_relocate(relocation, code, (uintptr_t)there);
+    }
+    return memcpy(there, code, n);
+}
 
 const char *option(const char *name, const char *otherwise) {
     size_t n = strlen(name);
@@ -61,12 +81,17 @@ int main(void) {
         board_set_virtual();
     }
     fs_init();
+    pins_init();
     for (;;) {
         mp_stack_set_top(&_estack);
         mp_stack_set_limit(STACK - 1024);
         gc_init(&_heap, (char *)&_heap + heap);
         mp_init();
+        machine_code_used = 0;
+        pins_start();
+        air_start();
         fs_start();
+        mp_obj_list_append(mp_sys_path, mp_obj_new_str_from_cstr(ROM_FOLDER));
         pyexec_mode_kind_t mode = pyexec_mode_kind;
         run_if_there("boot.py");
         if (pyexec_mode_kind == PYEXEC_MODE_FRIENDLY_REPL && mode == PYEXEC_MODE_FRIENDLY_REPL) {
@@ -120,6 +145,7 @@ void Reset_Handler(void) {
 
 void UART0_RX_Handler(void);
 void UART0_TX_Handler(void);
+void UART1_RX_Handler(void);
 void TIMER0_Handler(void);
 void TIMER1_Handler(void);
 
@@ -127,6 +153,7 @@ const void *const vectors[16 + 32] __attribute__((section(".vectors"), used)) = 
     &_estack, Reset_Handler, HardFault_Handler, HardFault_Handler, HardFault_Handler, HardFault_Handler, HardFault_Handler,
     [16 + 0] = UART0_RX_Handler,
     [16 + 1] = UART0_TX_Handler,
+    [16 + 2] = UART1_RX_Handler,
     [16 + 8] = TIMER0_Handler,
     [16 + 9] = TIMER1_Handler,
 };

@@ -214,7 +214,19 @@ static const mp_rom_map_elem_t partition_locals_table[] = {
 static MP_DEFINE_CONST_DICT(partition_locals, partition_locals_table);
 static MP_DEFINE_CONST_OBJ_TYPE(partition_type, MP_QSTR_Partition, MP_TYPE_FLAG_NONE, locals_dict, &partition_locals);
 
+// Pins that wake it from sleep: here every byte from the desk does.
+static mp_obj_t esp32_wake_on(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    (void)args;
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(esp32_wake_on_obj, 0, 2, esp32_wake_on);
+
 static const mp_rom_map_elem_t esp32_table[] = {
+    { MP_ROM_QSTR(MP_QSTR_wake_on_ext0), MP_ROM_PTR(&esp32_wake_on_obj) },
+    { MP_ROM_QSTR(MP_QSTR_wake_on_ext1), MP_ROM_PTR(&esp32_wake_on_obj) },
+    { MP_ROM_QSTR(MP_QSTR_WAKEUP_ALL_LOW), MP_ROM_FALSE },
+    { MP_ROM_QSTR(MP_QSTR_WAKEUP_ANY_HIGH), MP_ROM_TRUE },
     { MP_ROM_QSTR(MP_QSTR_Partition), MP_ROM_PTR(&partition_type) },
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_esp32) },
     { MP_ROM_QSTR(MP_QSTR_NVS), MP_ROM_PTR(&nvs_type) },

@@ -1,4 +1,4 @@
-// The module machine: resets, their causes, the watchdog, and the name that the machine was given; and of uctypes what plain code
+// The module machine, but for pins (modpins.c): sleep, resets, their causes, the watchdog, and the name that the machine was given; and of uctypes what plain code
 // needs where firmware has no machine code.
 
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "py/runtime.h"
 #include "board.h"
 #include "fs.h"
+#include "pins.h"
 
 static mp_obj_t machine_reset(void) {
     board_reset(RESET_HARD);
@@ -60,13 +61,32 @@ static const mp_rom_map_elem_t wdt_locals_table[] = {
 static MP_DEFINE_CONST_DICT(wdt_locals, wdt_locals_table);
 static MP_DEFINE_CONST_OBJ_TYPE(wdt_type, MP_QSTR_WDT, MP_TYPE_FLAG_NONE, make_new, wdt_new, locals_dict, &wdt_locals);
 
+// Light sleep: until the time is over, or something comes in, by the port or from the desk.
+static mp_obj_t machine_lightsleep(size_t n_args, const mp_obj_t *args) {
+    bool is_endless = n_args == 0 || args[0] == mp_const_none;
+    board_wait(is_endless ? UINT64_MAX : board_ticks() + (uint64_t)mp_obj_get_int(args[0]) * 25000u, board_interrupts());
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(machine_lightsleep_obj, 0, 1, machine_lightsleep);
+
+static mp_obj_t machine_deepsleep(size_t n_args, const mp_obj_t *args) {
+    machine_lightsleep(n_args, args);
+    board_reset(RESET_DEEP_SLEEP);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(machine_deepsleep_obj, 0, 1, machine_deepsleep);
+
 static const mp_rom_map_elem_t machine_table[] = {
+    { MP_ROM_QSTR(MP_QSTR_Pin), MP_ROM_PTR(&pin_type) },
+    { MP_ROM_QSTR(MP_QSTR_ADC), MP_ROM_PTR(&adc_type) },
+    { MP_ROM_QSTR(MP_QSTR_UART), MP_ROM_PTR(&uart_type) },
+    { MP_ROM_QSTR(MP_QSTR_lightsleep), MP_ROM_PTR(&machine_lightsleep_obj) },
+    { MP_ROM_QSTR(MP_QSTR_deepsleep), MP_ROM_PTR(&machine_deepsleep_obj) },
     { MP_ROM_QSTR(MP_QSTR_WDT), MP_ROM_PTR(&wdt_type) },
     { MP_ROM_QSTR(MP_QSTR_reset_cause), MP_ROM_PTR(&machine_reset_cause_obj) },
     { MP_ROM_QSTR(MP_QSTR_PWRON_RESET), MP_ROM_INT(RESET_POWER) },
     { MP_ROM_QSTR(MP_QSTR_HARD_RESET), MP_ROM_INT(RESET_HARD) },
     { MP_ROM_QSTR(MP_QSTR_WDT_RESET), MP_ROM_INT(RESET_WATCHDOG) },
-    { MP_ROM_QSTR(MP_QSTR_DEEPSLEEP_RESET), MP_ROM_INT(4) },
+    { MP_ROM_QSTR(MP_QSTR_DEEPSLEEP_RESET), MP_ROM_INT(RESET_DEEP_SLEEP) },
     { MP_ROM_QSTR(MP_QSTR_SOFT_RESET), MP_ROM_INT(RESET_SOFT) },
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_machine) },
     { MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&machine_reset_obj) },

@@ -24,11 +24,28 @@
 #define MICROPY_REPL_STDIN_BUFFER_MAX (256)
 #define MICROPY_HAS_FILE_READER (1)
 #define MICROPY_VFS (0)
+#define MICROPY_VFS_ROM (1) // rom.c: what is imported from there stays there
+#define MICROPY_VFS_ROM_IOCTL (0)
 #define MICROPY_PY_BUILTINS_HELP (0)
 #define MICROPY_PY_UCTYPES (0)
 #define MICROPY_PY_SYS_PLATFORM "mps2-an385"
 #define MICROPY_PY_SYS_PATH_ARGV_DEFAULTS (1)
 #define MICROPY_EPOCH_IS_1970 (1)
+
+void *main_commit_exec(void *code, size_t n, void *relocation);
+#define MP_PLAT_COMMIT_EXEC(code, n, relocation) main_commit_exec(code, n, relocation)
+
+// Interrupts schedule functions (pins).
+static inline uint32_t port_interrupts_off(void) {
+    uint32_t state;
+    __asm volatile ("mrs %0, primask\n cpsid i" : "=r" (state) : : "memory");
+    return state;
+}
+static inline void port_interrupts_as_before(uint32_t state) {
+    __asm volatile ("msr primask, %0" : : "r" (state) : "memory");
+}
+#define MICROPY_BEGIN_ATOMIC_SECTION() port_interrupts_off()
+#define MICROPY_END_ATOMIC_SECTION(state) port_interrupts_as_before(state)
 
 #define MICROPY_HW_BOARD_NAME "mps2-an385 in QEMU"
 #define MICROPY_HW_MCU_NAME "Cortex-M3"

@@ -1,0 +1,16 @@
+// What a board's pins are like, and the types of the module machine that firmware sees them by.
+#ifndef PINS_H
+#define PINS_H
+
+#include "py/obj.h"
+
+#define PINS (40)
+
+extern const mp_obj_type_t pin_type, adc_type, uart_type;
+
+void pins_init(void);         // after a hard reset
+void pins_start(void);        // of each interpreter
+void pins_byte(uint8_t byte); // in the interrupt: what comes from the desk
+void air_start(void);         // modair.c
+
+#endif
