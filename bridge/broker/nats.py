@@ -65,7 +65,9 @@ def config_text(folder: Path, port: int, users: tuple[User, ...], host: str = HO
         f"log_file: {json.dumps(str(folder / 'broker.log'))}",
         "logfile_size_limit: 10MB",
         "logfile_max_num: 3",
-        f"jetstream {{ store_dir: {json.dumps(str(folder / 'store'))}, sync_interval: {SYNC_INTERVAL} }}",
+        # Each device's subscription is a consumer of one stream, and from the 1001st on they are refused by default (since 2.15).
+        f"jetstream {{ store_dir: {json.dumps(str(folder / 'store'))}, sync_interval: {SYNC_INTERVAL}, "
+        "limits { default_max_consumers: -1 } }",
         f'mqtt {{ listen: "{host}:{port}", ack_wait: {ACK_WAIT}, max_ack_pending: {MAX_ACK_PENDING}{_tls_text(tls)} }}',
     ]
     return "\n".join(lines) + "\n" + authorization_text(users, by_certificate=tls is not None)

@@ -125,6 +125,12 @@ def test_the_last_will_says_that_a_device_is_gone(broker: Broker) -> None:
         assert [(h.payload, h.retain) for h in late.heard] == [(b"offline", True)]
 
 
+def test_a_fleet_of_more_than_a_thousand_may_subscribe(broker: Broker) -> None:
+    with Party(broker.port, "bridge") as bridge:
+        for first in range(0, 1_100, 100):
+            assert bridge.subscribe(*(f"hw/0/tag-{number:06}/up" for number in range(first + 1, first + 101)))
+
+
 def test_a_durable_session_keeps_messages_while_the_client_is_away(broker: Broker) -> None:
     with Party(broker.port, "tag-000001", clean=False) as tag:
         assert tag.subscribe(DOWN)
