@@ -29,6 +29,8 @@ HEAP = 128 * 1024
 """What the pure core is measured in."""
 BOARD_HEAP = 256 * 1024
 """Of a board: the application takes more than the half of it (docs/emulated.md)."""
+ARCHITECTURE = "armv7em"
+"""What bundles for it are built for: mpy-cross's name of what its interpreter says that it is."""
 _PARTITIONS_KIB = 1664  # image/fs.h
 
 

@@ -1,7 +1,7 @@
 """Rigs: what a bench can do to a device (`capabilities`), and the benches there are. `find_rig` says what one has, and opens it.
 
 sim         a tag in the simulator: the firmware as it is flashed, on the simulator's silicon, in virtual time
-emulated    the firmware's pure core on an emulated Cortex-M3 (`hil_tests/emulated`), compiled as it is for a board
+emulated    an emulated Cortex-M3 (`hil_tests/emulated`): the firmware's pure core, and a bare board for the whole of it
 FILE.toml   a bench: a real device, and drivers for what is wired to it (docs/bench.md)
 """
 
