@@ -54,7 +54,7 @@ _WRITE_S = 5.0
 _HARMLESS = [
     bytes([cobs.ESCAPE, byte ^ cobs.TURN]) if 0 < byte < 32 or byte == cobs.ESCAPE else bytes([byte]) for byte in range(256)
 ]
-_GONE = (serial.SerialException, OSError, _termios_error)
+GONE = (serial.SerialException, OSError, _termios_error)  # what pyserial raises of a port that has vanished
 
 
 @dataclass(frozen=True)
@@ -355,7 +355,7 @@ class CablePort(threading.Thread):
                     self._serve(port)
             except ConfigError as error:
                 self._tell(str(error))
-            except (ValueError, *_GONE) as error:
+            except (ValueError, *GONE) as error:
                 self._tell(why_not(self.url, error))
             self._stopped.wait(_REOPEN_S)
 
@@ -382,7 +382,7 @@ class CablePort(threading.Thread):
                     port.write(out)
             session.end(self._reason, says_bye=True)
             port.write(session.output(time.monotonic()))
-        except _GONE as error:
+        except GONE as error:
             words = why_not(self.url, error)
             if session.is_up:
                 session.end(words)

@@ -23,6 +23,7 @@ import serial
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
+from bridge.carriers.cable import GONE
 from tools.board.errors import BoardError, DeviceError, LinkError, SilentError, VanishedError
 from tools.board.locks import BoardLock, holder, in_use
 from tools.board.ports import Port, find_port
@@ -160,7 +161,7 @@ class Link:
             self._transport = _Transport(device, self._baud, timeout=self._timeout_s)
             self._transport.patience_s = self._timeout_s
             self._transport.serial.write_timeout = self._timeout_s
-        except (TransportError, OSError, ValueError) as error:
+        except (*GONE, TransportError, ValueError) as error:
             self._transport = None
             raise self._cannot_open(error) from None
 
@@ -173,8 +174,8 @@ class Link:
             return VanishedError(self.port.name, f"the port {device} is not there: is the board plugged in?")
         try:
             serial.Serial(device, self._baud, exclusive=True).close()
-        except serial.SerialException as reason:
-            if reason.errno == 13:
+        except GONE as reason:
+            if getattr(reason, "errno", None) == 13:
                 return BoardError(self.port.name, f"no permission to open {device}: add yourself to its group (dialout, uucp)")
             if "lock" in str(reason):
                 return in_use(self.port, holder(device))
@@ -187,7 +188,7 @@ class Link:
         if transport is not None:
             try:
                 transport.close()
-            except (OSError, serial.SerialException):
+            except GONE:
                 pass  # it has vanished
 
     def close_port(self) -> None:
@@ -218,7 +219,7 @@ class Link:
             return function(transport)
         except serial.SerialTimeoutException:
             raise LinkError(self.port.name, "the board takes no more bytes") from None
-        except (serial.SerialException, OSError, TypeError) as error:
+        except (*GONE, TypeError) as error:
             # TypeError: pyserial's own, when its port was closed under it.
             self._close()
             raise VanishedError(self.port.name, f"the port has vanished ({error})") from None
