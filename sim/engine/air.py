@@ -108,8 +108,10 @@ class Air:
 
     def hears(self, device: Device, t_ms: int) -> bool:
         """Whether it listens at t_ms while somebody in its reach is advertising."""
-        if not self.listens(device, t_ms):
-            return False
+        return self.listens(device, t_ms) and self.could_hear(device, t_ms)
+
+    def could_hear(self, device: Device, t_ms: int) -> bool:
+        """Whether somebody in its reach is advertising at t_ms, as far as he has got: it would hear him if it listened."""
         for radio, pair in self._peers[device.name]:
             if pair.clear_until_ms <= t_ms and radio.segments and radio.segments[-1][1]:
                 return True

@@ -166,7 +166,9 @@ class Household:
                 clear_ms = 0
             else:
                 clear_ms = min(clear_ms, self._acts_ms(peer), self.circuits[peer.name].next_ms)
-        return bound_ms, 0 if self._air.has_bystanders else clear_ms  # who listens hears them at once
+        if self._air.has_bystanders or self._air.could_hear(device, from_ms):
+            clear_ms = 0  # as soon as it listens, or listens anew, it hears somebody
+        return bound_ms, clear_ms
 
     def _fill(self, device: Device, upto_ms: int) -> int:
         complete_ms = self._complete_ms[device.name]
