@@ -1,8 +1,9 @@
 """A wearer's days, built when they are first asked for: one line of stretches through the town, day after day.
 
 Each day begins where the one before ended. What a day begins with is kept for every day; its stretches only for the last
-few asked for, and they are built again when somebody asks again, so a year takes no more memory than a week. The answer for
-a time never depends on what was asked before. All times are virtual milliseconds since the scenario's start.
+few asked for, and they are built again when somebody asks again, so a year takes no more memory than a week. Within a day a
+trip is built when its time has come: ways through a town are most of what a fleet's start would take. The answer for a time
+never depends on what was asked before. All times are virtual milliseconds since the scenario's start.
 """
 
 import math
@@ -41,12 +42,17 @@ class Now(NamedTuple):
 
 
 class _Day:
-    """The stretches of one day; the first is the one that was going on when the day began."""
+    """The stretches of one day; the first is the one that was going on when the day began.
 
-    __slots__ = ("courses", "end_ms", "sky_since", "starts", "stretches")
+    They are all known up to `known_ms`. While there is a `rest` of the day, which adds to it, a stretch begins then; else it is
+    where the day ends.
+    """
 
-    def __init__(self, carried: tuple[motion.Stretch, float, int] | None) -> None:
-        self.end_ms = 0
+    __slots__ = ("courses", "known_ms", "rest", "sky_since", "starts", "stretches")
+
+    def __init__(self, carried: tuple[motion.Stretch, float, int] | None, known_ms: int) -> None:
+        self.known_ms = known_ms
+        self.rest: Iterator[None] | None = None
         self.stretches: list[motion.Stretch] = []
         self.starts: list[int] = []
         self.courses: list[float] = []
@@ -72,6 +78,11 @@ class _Day:
             course = self.courses[-1] if last is not None else 0.0
         same_sky = last is not None and last.indoors == s.indoors
         self._put(s, course, self.sky_since[-1] if same_sky else s.start_ms)
+
+    def grow(self, t_ms: int) -> None:
+        """Until it is known beyond t_ms, or whole."""
+        while self.rest is not None and self.known_ms <= t_ms:
+            next(self.rest, None)
 
     @property
     def last(self) -> tuple[motion.Stretch, float, int] | None:
@@ -102,43 +113,49 @@ class Days:
 
     def at(self, t_ms: int) -> Now:
         """What goes on at t_ms; before the first day it is what the first day begins with."""
-        while not self._ends or t_ms >= self._ends[-1]:
-            self._day(len(self._ends) + 1)
-        number = bisect_right(self._ends, t_ms) + 1
-        day = self._day(number)
+        _, day = self._reach(t_ms)
         i = max(0, bisect_right(day.starts, t_ms) - 1)
-        until_ms = day.starts[i + 1] if i + 1 < len(day.starts) else day.end_ms
+        until_ms = day.starts[i + 1] if i + 1 < len(day.starts) else day.known_ms
         return Now(day.stretches[i], day.courses[i], day.sky_since[i], until_ms)
 
     def next_start(self, t_ms: int, until_ms: int) -> int | None:
         """The first start of a stretch after t_ms on the days that begin by until_ms."""
-        self.at(t_ms)
-        number = bisect_right(self._ends, t_ms) + 1
+        number, day = self._reach(t_ms)
         while True:
-            starts = self._day(number).starts
-            i = bisect_right(starts, t_ms)
-            if i < len(starts):
-                return starts[i]
-            if self._ends[number - 1] > until_ms:
+            i = bisect_right(day.starts, t_ms)
+            if i < len(day.starts):
+                return day.starts[i]
+            if day.rest is not None:
+                return day.known_ms
+            if day.known_ms > until_ms:
                 return None
-            number += 1
+            number, day = number + 1, self._day(number + 1)
+            day.grow(day.known_ms)
 
     def between(self, from_ms: int, until_ms: int) -> Iterator[motion.Stretch]:
         """The stretches that touch the period, in order."""
-        self.at(from_ms)
-        number = bisect_right(self._ends, from_ms) + 1
-        begun = False
+        number, day = self._reach(from_ms)
+        i = max(0, bisect_right(day.starts, from_ms) - 1)
         while True:
-            day = self._day(number)
-            first = max(0, bisect_right(day.starts, from_ms) - 1)
-            for s in day.stretches[max(first, int(begun)) :]:
-                if s.start_ms > until_ms:
+            while i < len(day.stretches):
+                if day.stretches[i].start_ms > until_ms:
                     return
-                yield s
-            begun = True
-            if day.end_ms > until_ms:
+                yield day.stretches[i]
+                i += 1
+            if day.known_ms > until_ms:
                 return
-            number += 1
+            if day.rest is None:
+                number, day, i = number + 1, self._day(number + 1), 1
+            day.grow(day.known_ms)
+
+    def _reach(self, t_ms: int) -> tuple[int, _Day]:
+        """The day that t_ms is in, with its number, known beyond that."""
+        while True:
+            number = bisect_right(self._ends, t_ms) + 1
+            day = self._day(number)
+            day.grow(t_ms)
+            if t_ms < day.known_ms:
+                return number, day
 
     # Clock times
 
@@ -165,36 +182,45 @@ class Days:
         if found is None:
             if len(self._kept) >= _DAYS_KEPT:
                 del self._kept[next(iter(self._kept))]
-            found = self._kept[number] = self._build(number)
+            begin = self._begins[number - 1]
+            found = self._kept[number] = _Day(begin.carried, begin.at_ms)
+            found.rest = self._build(number, found)
         return found
 
-    def _build(self, number: int) -> _Day:
-        begin = self._begins[number - 1]
-        day = _Day(begin.carried)
-        at, where = begin.at_ms, begin.where
+    def _build(self, number: int, day: _Day) -> Iterator[None]:
+        """Adds to a day; it pauses before each way that need not be known yet."""
+        at, where = day.known_ms, self._begins[number - 1].where
         end = self.midnight(number + 1)
         for leave_ms, trip in self._trips(number):
-            legs = self._legs(trip, where)
-            duration = legs[-1].end_ms if legs else 0
+            leaves = trip.arrive_s is None and not trip.track and self._first(trip, where).point != where.point
+            legs = () if leaves else self._legs(trip, where)
             if trip.arrive_s is not None:
-                first = next((s.start_ms for s in legs if s.mode == "still" and s.place is not None), duration)
-                leave_ms -= first
+                duration = legs[-1].end_ms if legs else 0
+                leave_ms -= next((s.start_ms for s in legs if s.mode == "still" and s.place is not None), duration)
             leave_ms = max(leave_ms, at)
             if trip.latest_s is not None and leave_ms > self.clock(number, trip.latest_s):
                 continue
             day.add(motion.stay(where.point, at, leave_ms, where.indoors, where.name))
+            if leaves:
+                day.known_ms = leave_ms
+                yield
+                legs = self._legs(trip, where)
             for s in legs:
                 day.add(_shifted(s, leave_ms))
-            at = leave_ms + duration
+            at = leave_ms + (legs[-1].end_ms if legs else 0)
             where = where if trip.to == BACK else self._place(trip.to)
         if at < end:
             day.add(motion.stay(where.point, at, end, where.indoors, where.name))
             at = end
-        day.end_ms = at
+        day.known_ms, day.rest = at, None
         if number == len(self._begins):
             self._begins.append(_Begin(at, where, day.last))
             self._ends.append(at)
-        return day
+
+    def _first(self, trip: Trip, start: Place) -> Place:
+        """Where a trip goes at first."""
+        to = trip.via[0].place if trip.via else trip.to
+        return start if to == BACK else self._place(to)
 
     def _trips(self, day: int) -> list[tuple[int, Trip]]:
         plan = self._plan
