@@ -56,13 +56,14 @@ class Zygote:
         in_read, in_write = os.pipe()
         out_read, out_write = os.pipe()
         log = os.open(folder / "console.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        device = DeviceProcess(in_write, out_read)
         try:
             arguments = [str(folder), unique_id.hex(), str(reset_cause), application]
-            pid = self._parent(application).spawn(arguments, [in_read, out_write, log])
+            self._parent(application).spawn(device, arguments, [in_read, out_write, log])
         finally:
             for fd in (in_read, out_write, log):
                 os.close(fd)
-        return DeviceProcess(pid, in_write, out_read)
+        return device
 
     def fileno(self) -> int:
         return self._selector.fileno()
@@ -101,7 +102,7 @@ class _Parent:
     def __init__(self, image: Image, application: str, ended: dict[int, int]) -> None:
         self.control, theirs = socket.socketpair()
         self._lines = b""
-        self._spawned: deque[int] = deque()
+        self._asked: deque[DeviceProcess] = deque()  # whose process is on its way
         self._ended = ended
         command = [
             sys.executable,
@@ -120,15 +121,14 @@ class _Parent:
         )
         theirs.close()
 
-    def spawn(self, arguments: list[str], fds: list[int]) -> int:
+    def spawn(self, device: "DeviceProcess", arguments: list[str], fds: list[int]) -> None:
+        """Ask for it; the next one can be asked for meanwhile."""
         try:
             socket.send_fds(self.control, [json.dumps(arguments).encode()], fds)
         except BrokenPipeError:
             self.read()
-        while not self._spawned:
-            select.select([self.control], [], [])
-            self.read()
-        return self._spawned.popleft()
+        self._asked.append(device)
+        device.parent = self
 
     def read(self) -> None:
         try:
@@ -143,7 +143,8 @@ class _Parent:
         for line in lines:
             message = json.loads(line)
             if "spawned" in message:
-                self._spawned.append(message["spawned"])
+                device = self._asked.popleft()
+                device.number, device.parent = message["spawned"], None
             else:
                 self._ended[message["ended"]] = message["status"]
 
@@ -163,13 +164,22 @@ class _Parent:
 class DeviceProcess:
     """One interpreter. The engine writes a RUN, the device answers with one or more YIELDs, the last of which ends its turn."""
 
-    def __init__(self, pid: int, write_fd: int, read_fd: int) -> None:
-        self.pid = pid
+    def __init__(self, write_fd: int, read_fd: int) -> None:
+        self.number = 0
+        self.parent: _Parent | None = None  # that is to say which process it is
         self._write_fd = write_fd
         self._read_fd = read_fd
         os.set_blocking(read_fd, False)
         self._buffer = b""
         self.recorder: Recorder | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of its process. ZygoteEnded when there will be none."""
+        while self.parent is not None:
+            select.select([self.parent.control], [], [])
+            self.parent.read()
+        return self.number
 
     def fileno(self) -> int:
         return self._read_fd
