@@ -12,12 +12,14 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
+from firmware.core.blockdev import RamDevice
 from hil_tests.emulated.build import EmulatedError, image, missing
 from sim.board.served import Served
 
@@ -31,7 +33,14 @@ BOARD_HEAP = 256 * 1024
 """Of a board: the application takes more than the half of it (docs/emulated.md)."""
 ARCHITECTURE = "armv7em"
 """What bundles for it are built for: mpy-cross's name of what its interpreter says that it is."""
-_PARTITIONS_KIB = 1664  # image/fs.h
+_BLOCK = 4096
+_PARTITIONS_KIB = 1664  # at the end of the flash (image/fs.h)
+_PARTITIONS = {
+    "journal": (0, 512),
+    "config": (512, 128),
+    "relay": (640, 1024),
+}
+"""KiB from there, and their sizes (image/modesp32.c)."""
 
 
 class EmulatedBoard(Served):
@@ -75,6 +84,18 @@ class EmulatedBoard(Served):
             with flash.open("wb") as file:
                 file.write(b"\xff" * ((flash_kib + _PARTITIONS_KIB) * 1024))
         self._machine: subprocess.Popen[bytes] | None = None
+
+    @contextmanager
+    def partition(self, label: str) -> Iterator[RamDevice]:
+        """What of its flash is behind `label`, to be looked at; what is changed there stays if its power is off."""
+        at, size = (kib * 1024 for kib in _PARTITIONS[label])
+        with (self.folder / "flash").open("r+b") as file:
+            start = file.seek(at - _PARTITIONS_KIB * 1024, 2)
+            device = RamDevice(size // _BLOCK, _BLOCK, file.read(size))
+            yield device
+            if not self.is_on:
+                file.seek(start)
+                file.write(device.data)
 
     @property
     def is_on(self) -> bool:

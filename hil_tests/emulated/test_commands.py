@@ -1,76 +1,178 @@
-"""The commands of the bench on an emulated microcontroller: another processor, 32 bits, a heap of 128 KiB, littlefs, a watchdog.
+"""The commands of the bench on an emulated microcontroller: another processor, 32 bits, littlefs, a watchdog, and the firmware as
+it starts from its own `/main.py`. Of its hardware only the air and the network are missing (docs/emulated.md)."""
 
-What it has no hardware for ends there: the application itself does not start (docs/emulated.md), so `dock` has nobody to talk to.
-"""
-
-import os
-import subprocess
-import sys
+import random
+import re
+import time
 from pathlib import Path
 
 import pytest
+import serial
 
-from hil_tests.emulated.board import EmulatedBoard
+from firmware.core import message, record
 from hil_tests.emulated.build import missing
-from sim.board.line import random_faults
+from hil_tests.emulated.desk import BUILD_OF_NEWER, KIND, TAG, UNIT, Desk, fill, owed
+from sim.board.line import FAULTS, random_faults
 
-pytestmark = [
-    pytest.mark.skipif(bool(missing()), reason=f"the emulated microcontroller: {missing()}"),
-    pytest.mark.slow,
-]
+pytestmark = pytest.mark.skipif(bool(missing()), reason=f"the emulated microcontroller: {missing()}")
 
-BOARD, ARCHITECTURE = "tag_t_a7670_l76k", "armv7em"
 NOISE = ("garbage", "lost", "flip", "stall")
+SEED = 5
+ONCE = ("--once", "--timeout", 120)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A bare board was flashed with a release, provisioned, and hangs on no cable now."""
+    desk = Desk(tmp_path_factory.mktemp("prepared") / "desk")
+    bundle = desk.release()
+    with desk.board() as board:
+        said = desk.typed("flash", "tag", *desk.port, "--board", KIND, "--release", bundle)
+        assert "84 files sent" in said and "not provisioned yet" in said
+        desk.typed("ca", "init", "--broker", "127.0.0.1:8883")
+        assert "wrote" in desk.typed("provision", TAG, "--with", UNIT, *desk.port, "--yes")
+        board.power_off()
+    return desk
 
 
 @pytest.fixture
-def typed(tmp_path: Path):
-    """`typed("flash", …)`: the real command, in a scheme's folder of its own; what it said. It must end with `code`."""
-    environment = {**os.environ, "HOMEWARD_STATE": str(tmp_path / "state"), "HOMEWARD_BOARDS": str(tmp_path / "registry")}
-
-    def run(*arguments: object, code: int = 0) -> str:
-        command = [str(Path(sys.executable).with_name("homeward")), *map(str, arguments)]
-        done = subprocess.run(
-            command,
-            cwd=tmp_path,
-            env={**environment, "COLUMNS": "200", "NO_COLOR": "1"},
-            capture_output=True,
-            text=True,
-            timeout=250,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    return run
+def desk(prepared: Desk, tmp_path: Path) -> Desk:
+    return Desk.copied(prepared, tmp_path / "desk")
 
 
-def release(typed, folder: Path) -> Path:
-    typed("release", "keys")
-    typed("release", "build", "--board", BOARD, "--arch", ARCHITECTURE, "--number", 1)
-    (found,) = (folder / "dist").glob("*.hwr")
-    return found
+def bundle_of(desk: Desk) -> Path:
+    return next(iter((desk.folder / "dist").glob("homeward-*.hwr")))
 
 
-def test_it_is_flashed_again_without_a_byte_and_provisioned_once(typed, tmp_path):
-    serial = f"EMU{os.getpid()}"
-    port = ("--port", serial)
-    with EmulatedBoard(tmp_path / "board", serial, registry=tmp_path / "registry") as board:
-        bundle = release(typed, tmp_path)
-        assert "files sent" in typed("flash", "tag", *port, "--board", BOARD, "--release", bundle)
-        assert "0 files sent" in typed("flash", "tag", *port, "--release", bundle)
+def wait_for(what, within_s: float = 60) -> None:
+    deadline = time.monotonic() + within_s
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_flash_waits_for_its_first_healthy_word_and_dock_serves_it_through_every_fault(desk: Desk):
+    with desk.board(SEED) as board:
+        said = desk.typed("flash", "tag", *desk.port, "--release", bundle_of(desk))
+        assert "0 files sent" in said and "healthy after" in said and "mode 3 strap closed" in said
+        desk.wear()
+        assert "all is stored" in desk.typed("dock", *desk.store, *desk.port, *ONCE)
+        assert desk.orders()[message.ORDER_LEASE] == "done"
+        board.power_off()
+        fixes = fill(board, 600)
+        board.power_on()
+        board.set_faults(random_faults(SEED, 20_000, 7, FAULTS))
+        assert "all is stored" in desk.typed("dock", *desk.store, *desk.port, *ONCE)
+        assert not board.line.faults  # all of them came
+        assert desk.stored(record.FIX) == fixes
+        board.power_off()
+        assert owed(board) <= 32  # a mark of what is receipted is kept each 32 records
+
+
+def test_a_port_that_another_program_has_is_told_and_nothing_is_done_to_the_board(desk: Desk):
+    with desk.board() as board, serial.Serial(board.port, exclusive=True):
+        wait_for(lambda: board.boots == 1)
+        before = len(board.log)
+        assert "another program has it open" in desk.typed("dock", *desk.store, *desk.port, "--once", "--timeout", 1, code=1)
+        assert "in use by" in desk.typed("flash", "tag", *desk.port, "--release", bundle_of(desk), code=2)
+        assert len(board.log) == before and board.boots == 1
+
+
+@pytest.mark.slow
+def test_a_port_that_another_program_has_is_served_when_it_is_free(desk: Desk):
+    desk.wear()
+    with desk.board() as board:
+        board.power_off()
+        fixes = fill(board, 50)
+        board.power_on()
+        with serial.Serial(board.port, exclusive=True):
+            dock = desk.started("dock", *desk.store, *desk.port, *ONCE)
+            wait_for(lambda: "another program" in (desk.folder / "out").read_text())
+        assert dock.wait(60) == 0
+    assert desk.stored(record.FIX) == fixes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("turn", range(4))
+def test_whatever_becomes_of_the_cable_and_the_tag_each_record_is_stored_once(desk: Desk, turn: int):
+    desk.wear()
+    with desk.board(turn, 115_200 if turn % 2 else 921_600) as board:
+        board.power_off()
+        fixes = fill(board, 900)
+        board.power_on()
+        board.set_faults(random_faults(turn, 30_000, 9, FAULTS))
+        desk.typed("dock", *desk.store, *desk.port, *ONCE)
+        assert not board.line.faults
+    assert desk.stored(record.FIX) == fixes
+
+
+@pytest.mark.slow
+def test_a_slow_port_takes_longer_and_no_harm(desk: Desk):
+    desk.wear()
+    with desk.board(baud=9600) as board:
+        board.power_off()
+        fixes = fill(board, 120)
+        board.power_on()
+        said = desk.typed("dock", *desk.store, *desk.port, *ONCE)
+        assert said.count("docked, ") == 1
+    assert desk.stored(record.FIX) == fixes
+
+
+@pytest.mark.slow
+def test_power_that_fails_again_and_again_while_it_is_docked_loses_nothing(desk: Desk):
+    chance = random.Random(SEED)
+    desk.wear()
+    with desk.board() as board:
+        board.power_off()
+        fixes = fill(board, 2_000)
+        dock = desk.started("dock", *desk.store, *desk.port, "--once", "--timeout", 200)
+        for _ in range(6):
+            before = len(desk.stored(record.FIX))
+            board.power_on()
+            wait_for(lambda before=before: len(desk.stored(record.FIX)) > before)
+            time.sleep(chance.uniform(0.0, 0.05))  # any moment will do
+            board.power_off()
+        board.power_on()
+        assert dock.wait(200) == 0
+    assert desk.stored(record.FIX) == fixes
+
+
+@pytest.mark.slow
+def test_a_release_that_does_not_start_is_taken_back(desk: Desk):
+    good = bundle_of(desk)
+    with desk.board() as board:
+        desk.typed("flash", "tag", *desk.port, "--release", good)
+        said = desk.typed("flash", "tag", *desk.port, "--release", desk.broken(good), "--wait", 15, code=1)
+        assert "ValueError: not today" in said
         board.power_off()
         board.power_on()
-        typed("ca", "init", "--broker", "127.0.0.1:8883")
-        assert "wrote" in typed("provision", "tag-000001", "--with", "hmu-000001", *port, "--yes")
-        assert "nothing to do" in typed("provision", "tag-000001", "--with", "hmu-000001", *port, "--yes")
+        again = desk.typed("flash", "tag", *desk.port, "--release", good)
+        assert "nothing differs, nothing sent; healthy after" in again
+        desk.wear()
+        desk.typed("dock", *desk.store, *desk.port, *ONCE)
+        assert any(record.Record(raw).code == record.CRASH for _, raw in desk.stored(record.EVENT))
 
 
-def test_it_is_flashed_over_a_line_that_garbles_loses_and_stalls(typed, tmp_path):
-    serial = f"EMU{os.getpid()}"
-    port = ("--port", serial)
-    with EmulatedBoard(tmp_path / "board", serial, registry=tmp_path / "registry", seed=3) as board:
-        bundle = release(typed, tmp_path)
-        board.set_faults(random_faults(3, 150_000, 4, NOISE))
-        assert "files sent" in typed("flash", "tag", *port, "--board", BOARD, "--release", bundle)
+@pytest.mark.slow
+def test_a_release_is_flashed_over_a_line_that_garbles_loses_and_stalls_and_takes_over(desk: Desk):
+    with desk.board(3) as board:
+        desk.typed("flash", "tag", *desk.port, "--release", bundle_of(desk))
+        newer = desk.newer(bundle_of(desk))
+        board.set_faults(random_faults(3, 20_000, 4, NOISE))
+        said = desk.typed("flash", "tag", *desk.port, "--release", newer)
         assert not board.line.faults  # all of them came
-        assert "0 files sent" in typed("flash", "tag", *port, "--release", bundle)
+        assert "healthy after" in said and BUILD_OF_NEWER in said
+        # What is the same in both is copied on the board.
+        assert re.search(r" [1-9] files sent", said)
+        assert "nothing to do" in desk.typed("provision", TAG, "--with", UNIT, *desk.port, "--yes")
+
+
+@pytest.mark.slow
+def test_it_is_flashed_over_a_line_that_garbles_loses_and_stalls(prepared: Desk, tmp_path: Path):
+    desk = Desk.copied(prepared, tmp_path / "desk")
+    (desk.folder / "board" / "flash").unlink()  # a bare one
+    with desk.board(3) as board:
+        board.set_faults(random_faults(3, 150_000, 4, NOISE))
+        assert "84 files sent" in desk.typed("flash", "tag", *desk.port, "--board", KIND, "--release", bundle_of(desk))
+        assert not board.line.faults
+        assert "0 files sent" in desk.typed("flash", "tag", *desk.port, "--release", bundle_of(desk))

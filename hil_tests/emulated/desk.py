@@ -1,0 +1,160 @@
+"""A scheme's folder and an emulated tag on its bench, as the commands leave them that a person types."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import yaml
+from sqlalchemy import create_engine, text
+
+from bridge.cases.scheme import apply_scheme, load_scheme
+from bridge.releases import load_signer, load_trusted, read_bundle, write_bundle
+from bridge.releases.bundle import describe
+from bridge.store import open_store
+from firmware.core import record
+from firmware.core.journal import Journal
+from hil_tests.emulated.board import ARCHITECTURE, EmulatedBoard
+from sim.engine.image import compile_firmware, compile_module, firmware_sources
+
+TAG, UNIT, KIND = "tag-000001", "hmu-000001", "tag_t_a7670_l76k"
+TAG_ID = 0x01000001
+BUILD_OF_NEWER, BUILD_OF_BROKEN = "00000000beef", "00000000dead"
+
+
+class Desk:
+    """`typed("flash", …)` runs the real command here; `board()` is the tag on the desk, off until it is entered."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.serial = f"EMU{os.getpid()}"
+        self.port = ("--port", self.serial)
+        self.store = ("--store", folder / "state" / "bridge.toml")
+        self._environment = {
+            **os.environ,
+            "HOMEWARD_STATE": str(folder / "state"),
+            "HOMEWARD_BOARDS": str(folder / "registry"),
+            "COLUMNS": "200",
+            "NO_COLOR": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    @classmethod
+    def copied(cls, desk: "Desk", folder: Path) -> "Desk":
+        """Another one on which everything is as on this."""
+        shutil.copytree(desk.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("port", "registry"))
+        return cls(folder)
+
+    def _command(self, arguments: tuple[object, ...]) -> list[str]:
+        return [str(Path(sys.executable).with_name("homeward")), *map(str, arguments)]
+
+    def typed(self, *arguments: object, code: int = 0) -> str:
+        """What the command said. It must end with `code`."""
+        done = subprocess.run(
+            self._command(arguments), cwd=self.folder, env=self._environment, capture_output=True, text=True, timeout=250
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def started(self, *arguments: object) -> subprocess.Popen[str]:
+        """The same in the background, with its output in `out`."""
+        with (self.folder / "out").open("w") as out:
+            return subprocess.Popen(
+                self._command(arguments), cwd=self.folder, env=self._environment, stdout=out, stderr=out, text=True
+            )
+
+    def board(self, seed: int = 0, baud: int = 0) -> EmulatedBoard:
+        return EmulatedBoard(self.folder / "board", self.serial, registry=self.folder / "registry", seed=seed, baud=baud)
+
+    # Releases
+
+    def release(self) -> Path:
+        """A bundle of these sources, built here."""
+        self.typed("release", "keys")
+        self.typed("release", "build", "--board", KIND, "--arch", ARCHITECTURE, "--number", 1)
+        (found,) = (self.folder / "dist").glob("*.hwr")
+        return found
+
+    def newer(self, good: Path) -> Path:
+        """A bundle of another build, in which nothing else is different; signed as the good one is."""
+        place = Path("firmware/core/version.py")
+        (source,) = [source for source, found in firmware_sources() if found == place]
+        with tempfile.TemporaryDirectory() as scratch:
+            target = Path(scratch) / "version.mpy"
+            compile_firmware(source, target, place, Path(scratch) / "folded", ARCHITECTURE, BUILD_OF_NEWER)
+            return self._changed(good, place.with_suffix(".mpy").as_posix(), target.read_bytes(), BUILD_OF_NEWER)
+
+    def broken(self, good: Path) -> Path:
+        """A bundle whose application raises as it starts."""
+        with tempfile.TemporaryDirectory() as scratch:
+            source, target = Path(scratch) / "main.py", Path(scratch) / "main.mpy"
+            source.write_text('raise ValueError("not today")\n', "utf-8")
+            compile_module(source, target, "firmware/tag/main.py", ARCHITECTURE)
+            return self._changed(good, "firmware/tag/main.mpy", target.read_bytes(), BUILD_OF_BROKEN)
+
+    def _changed(self, good: Path, path: str, data: bytes, build: str) -> Path:
+        keys = self.folder / "release-keys"
+        bundle = read_bundle(good, load_trusted(keys / "release.pub"))
+        contents = bundle.contents | {path: data}
+        files = describe({path: data for path, data in contents.items() if path in bundle.manifest.files})
+        manifest = replace(bundle.manifest, build=build, number=2, files=files)
+        write_bundle(good.with_name(f"{build}.hwr"), manifest, contents, load_signer(keys / "release.key"))
+        return good.with_name(f"{build}.hwr")
+
+    # The scheme
+
+    def wear(self) -> None:
+        """The tag is worn, since three days; it has not been told yet."""
+        since = (datetime.now(UTC) - timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        wearer = {"id": "w1", "name": "W", "tag": TAG, "home_unit": UNIT, "from": since}
+        scheme = {"timezone": "Europe/London", "wearers": [wearer], "policy": {"rest_interval_s": 1800}}
+        path = self.folder / "state" / "scheme.yaml"
+        path.write_text(yaml.safe_dump(scheme), "utf-8")
+        apply_scheme(open_store(str(self.folder / "state" / "store.db")), load_scheme(path))
+
+    def stored(self, kind: int) -> list[tuple[int, bytes]]:
+        """(sequence, bytes) of the tag's records of a kind (record.FIX, record.EVENT) that the store holds."""
+        query = "select seq, raw from record where device_id = :id and kind = :kind order by seq"
+        return [(row.seq, row.raw) for row in self._rows(query, id=TAG_ID, kind=kind)]
+
+    def orders(self) -> dict[int, str]:
+        """kind (message.ORDER_*) → state of what the bridge has asked of the tag."""
+        return {row.kind: row.state for row in self._rows("select kind, state from orders where device_id = :id", id=TAG_ID)}
+
+    def _rows(self, query: str, **given: int) -> list:
+        engine = create_engine(f"sqlite:///{self.folder / 'state' / 'store.db'}")
+        with engine.connect() as connection:
+            found = connection.execute(text(query), given).all()
+        engine.dispose()
+        return list(found)
+
+
+def fill(board: EmulatedBoard, fixes: int) -> list[tuple[int, bytes]]:
+    """A fix each minute until a minute ago, put into the journal of a board that is off. (sequence, bytes) of each."""
+    made = []
+    with board.partition("journal") as device:
+        journal = Journal(device)
+        assert journal.mount()
+        began = int(time.time()) - 60 * fixes
+        for minute in range(fixes):
+            raw = bytearray(record.SIZE)
+            where = (507_154_000 + 50 * minute, -24_367_000)
+            record.pack_fix(raw, journal.next_seq, began + 60 * minute, record.MODE_GPS, 0, *where, 120, 50, 90, 9, 8, 80)
+            assert journal.append(raw)
+            made.append((record.seq_of(raw), bytes(raw)))
+        assert device.violations == 0
+    return made
+
+
+def owed(board: EmulatedBoard) -> int:
+    """How many records its journal holds that nobody has receipted, as its flash says."""
+    with board.partition("journal") as device:
+        journal = Journal(device)
+        assert journal.mount()
+        return journal.pending
