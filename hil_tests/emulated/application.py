@@ -1,8 +1,8 @@
 """What a whole application takes of a heap on 32 bits, started out of files with nobody on the air, and the least it starts in.
 
-`python -m hil_tests.emulated.application` prints both. Built: when all parts are there. Running: what is left after a collection
-once its tasks have run for a minute. Machine code is in other memory, as on an ESP32; so are there the buffers of TLS, of which
-this machine has none.
+`python -m hil_tests.emulated.application` prints both, beside what the same takes on the unix port's 64 bits. Built: when all
+parts are there. Running: what is left after a collection once its tasks have run for a while. Machine code is in other memory, as
+on an ESP32; so are there the buffers of TLS, of which this machine has none. asyncio is in its read-only memory.
 """
 
 import tempfile
@@ -15,7 +15,8 @@ from firmware.core.ident import parse_device_name
 from hil_tests.emulated import board
 from hil_tests.emulated.build import EmulatedError
 from hil_tests.emulated.core import MCU
-from sim.engine.image import compile_firmware, firmware_sources
+from sim.board.board import Board
+from sim.engine.image import compile_firmware, firmware_sources, host_architecture
 
 NAMES = ("tag-000001", "hmu-000001")
 STEP = 4 * 1024
@@ -26,6 +27,7 @@ from esp32 import NVS
 store = NVS("homeward")
 for key, value in values.items():
     store.set_blob(key, value)
+store.commit()
 del values, store
 class Done(BaseException):
     pass
@@ -50,10 +52,13 @@ except Done:
 """
 
 
-def modules(folder: Path) -> Path:
-    """The firmware for this processor."""
+_BY_PATH = "import vfs\nvfs.mount(vfs.VfsPosix({!r}), '/64')\nimport sys\nsys.path.insert(0, '/64')\n"
+
+
+def modules(folder: Path, architecture: str = MCU) -> Path:
+    """The firmware for this processor, or another."""
     for source, place in firmware_sources():
-        compile_firmware(source, folder / place.with_suffix(".mpy"), place, folder / "folded", MCU)
+        compile_firmware(source, folder / place.with_suffix(".mpy"), place, folder / "folded", architecture)
     return folder
 
 
@@ -68,6 +73,16 @@ def values(name: str) -> dict[str, bytes]:
 def taken(folder: Path, name: str, heap: int = board.BOARD_HEAP, seconds: int = 60) -> Mapping[str, float]:
     """ "built", "running" and "all" (with the interpreter's own) → bytes. EmulatedError when the heap is too small."""
     return board.figures(board.run(folder, _CODE, heap=heap, values=values(name), kind=name[:3], seconds=seconds))
+
+
+def taken_on_unix(name: str) -> Mapping[str, float]:
+    """The same on the unix port, as a board on a pseudo-terminal."""
+    with tempfile.TemporaryDirectory(prefix="emulated-application-") as there:
+        folder = modules(Path(there) / "modules", host_architecture())
+        code = _BY_PATH.format(str(folder)) + _CODE
+        with Board(Path(there) / "board") as one:
+            said = board.run_on(one.port, folder, code, mounts=False, values=values(name), kind=name[:3], seconds=2)
+    return board.figures(said)
 
 
 def least(folder: Path, name: str) -> int:
@@ -88,5 +103,7 @@ if __name__ == "__main__":
         built = modules(Path(there))
         for device in NAMES:
             found = taken(built, device)
-            told = ", ".join(f"{what} {value:.0f}" for what, value in found.items())
-            print(f"{device}: {told}; the least heap {least(built, device) // 1024} KiB")
+            wide = taken_on_unix(device)
+            for what in ("built", "running"):
+                print(f"{device} {what:8} {found[what]:6.0f} {wide[what]:6.0f} {found[what] / wide[what]:.2f}")
+            print(f"{device} with the interpreter's own {found['all']:.0f}; the least heap {least(built, device) // 1024} KiB")

@@ -1,7 +1,8 @@
 """The image: MicroPython from a pinned source distribution, compiled by Debian's gcc-arm-none-eabi, with littlefs as its files
 and asyncio in its read-only memory.
 
-    image()   → the ELF, built when there is none of these sources yet (`build/emulated` beside the tree; 20 s on one core)
+    image()   → the ELF, built when there is none of these sources yet (`build/emulated` beside the tree; 30 s of one core,
+               half of it the compiler's)
     missing() → what has to be installed first, "" when nothing
 
 `python -m hil_tests.emulated.build` prints the path.
@@ -16,6 +17,7 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -115,11 +117,12 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 def _build(cache: Path, elf: Path) -> None:
-    sources = [_unpacked(source, cache) for source in (MICROPYTHON, LITTLEFS)]
+    with ThreadPoolExecutor() as fetching:  # pip prepares a source distribution before it gives it away, which takes its time
+        sources = list(fetching.map(lambda source: _unpacked(source, cache), (MICROPYTHON, LITTLEFS, ASYNCIO)))
     objects = elf.with_suffix(".objects")
     shutil.rmtree(objects, ignore_errors=True)
     objects.mkdir()
-    (objects / "rom.bin").write_bytes(_rom(objects / "rom", _unpacked(ASYNCIO, cache)))
+    (objects / "rom.bin").write_bytes(_rom(objects / "rom", sources[2]))
     command = ["make", f"-j{os.cpu_count() or 1}", f"TOP={sources[0]}", f"LITTLEFS={sources[1] / 'littlefs'}", f"BUILD={objects}"]
     # The version is MicroPython's own, not of the repository that this is built in; the same bytes whenever it is built.
     plain = {**os.environ, "GIT_DIR": os.devnull, "SOURCE_DATE_EPOCH": "0"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from hil_tests.emulated import board, core, counts, heap
+from hil_tests.emulated import application, board, core, counts, heap
 from hil_tests.emulated.build import EmulatedError, image, missing
 from sim.board.board import Board
 from sim.board.line import Fault
@@ -67,6 +67,16 @@ def test_instructions_and_bytes_are_within_what_the_firmware_promises():
 def test_modules_take_more_than_half_of_what_they_take_on_64_bits():
     # Who halves the unix port's bytes to tell a board's is too hopeful: bytecode is as large on either.
     assert 0.6 < heap.share(heap.bytes_of_modules()) < 0.85
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", application.NAMES)
+def test_an_application_starts_out_of_files_in_about_what_the_docs_say(name, tmp_path):
+    folder = application.modules(tmp_path)
+    told = application.taken(folder, name)
+    assert told["running"] <= told["built"] < {"tag": 128_000, "hmu": 111_000}[name[:3]]
+    assert 0.6 < told["built"] / application.taken_on_unix(name)["built"] < 0.85
+    assert application.least(folder, name) <= {"tag": 136, "hmu": 120}[name[:3]] * 1024
 
 
 def test_sums_and_ciphers_are_those_of_the_libraries(machine):
