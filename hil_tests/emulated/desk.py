@@ -13,18 +13,41 @@ from pathlib import Path
 import yaml
 from sqlalchemy import create_engine, text
 
+from bridge import provisioning
 from bridge.cases.scheme import apply_scheme, load_scheme
+from bridge.keys import load_fleet_key
+from bridge.provisioning import Place
 from bridge.releases import load_signer, load_trusted, read_bundle, write_bundle
 from bridge.releases.bundle import describe
 from bridge.store import open_store
 from firmware.core import record
+from firmware.core.ident import parse_device_name
 from firmware.core.journal import Journal
-from hil_tests.emulated.board import ARCHITECTURE, EmulatedBoard
+from hil_tests.emulated.board import ARCHITECTURE, EmulatedBoard, run_on
 from sim.engine.image import compile_firmware, compile_module, firmware_sources
+from tools.release.build import compile_release
 
 TAG, UNIT, KIND = "tag-000001", "hmu-000001", "tag_t_a7670_l76k"
 TAG_ID = 0x01000001
 BUILD_OF_NEWER, BUILD_OF_BROKEN = "00000000beef", "00000000dead"
+
+_LOAD = """
+import os
+from esp32 import NVS
+for path in paths:
+    at = path.find("/")
+    while at >= 0:
+        try:
+            os.mkdir("/" + path[:at])
+        except OSError:
+            pass  # it is there
+        at = path.find("/", at + 1)
+    with open("/host/" + path, "rb") as source, open("/" + path, "wb") as target:
+        target.write(source.read())
+store = NVS("homeward")
+for key, value in values.items():
+    store.set_blob(key, value)
+"""
 
 
 class Desk:
@@ -71,6 +94,24 @@ class Desk:
 
     def board(self, seed: int = 0, baud: int = 0) -> EmulatedBoard:
         return EmulatedBoard(self.folder / "board", self.serial, registry=self.folder / "registry", seed=seed, baud=baud)
+
+    def load(self) -> None:
+        """The quick way to where `flash` and `provision` lead, for those who test neither: a new scheme, and on the tag's flash
+        a release in folder `a`, `/main.py`, and its settings, all of it copied by the board itself."""
+        self.typed("ca", "init", "--broker", "127.0.0.1:8883")
+        manifest, contents = compile_release(KIND, 1, ARCHITECTURE)
+        contents = {path if path in manifest.root else f"a/{path}": data for path, data in contents.items()}
+        contents["a/manifest.json"] = manifest.to_bytes()
+        fleet_key = load_fleet_key(self.folder / "state" / "fleet.key")
+        keys = provisioning.device_keys(fleet_key, TAG, UNIT)
+        place = Place(("127.0.0.1", 1883), partners=(parse_device_name(UNIT),))
+        values = provisioning.settings(TAG, KIND, place, keys, None)
+        with tempfile.TemporaryDirectory(prefix="emulated-") as there:
+            for path, data in contents.items():
+                (Path(there) / path).parent.mkdir(parents=True, exist_ok=True)
+                (Path(there) / path).write_bytes(data)
+            with EmulatedBoard(self.folder / "board", modules=Path(there)) as board:
+                run_on(board.port, Path(there), _LOAD, mounts=False, paths=sorted(contents), values=values)
 
     # Releases
 

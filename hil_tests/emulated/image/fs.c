@@ -1,26 +1,20 @@
 // Files: littlefs on a flash chip that is RAM here and, when `flash=FILE` is given, a file of the host, written through at each
-// program and erase so that a killed machine is one whose power was cut. Below /host lies a folder of the host, for imports only.
+// program and erase so that a killed machine is one whose power was cut.
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "lfs.h"
 #include "py/builtin.h"
-#include "py/lexer.h"
 #include "py/mperrno.h"
-#include "py/mphal.h"
 #include "py/objstr.h"
-#include "py/reader.h"
 #include "py/runtime.h"
 #include "py/stream.h"
 #include "fs.h"
-#include "rom.h"
 
 #define BLOCK (4096)
 #define CACHE (128)
 #define DEFAULT_SIZE "4194304"
-#define HOST_PREFIX "/host/"
-#define RAW (1024) // of a reader
 
 static int flash_file = -1;
 static lfs_t lfs;
@@ -212,6 +206,10 @@ static mp_obj_t file_open(const char *path, int flags, const mp_obj_type_t *type
 mp_obj_t mp_builtin_open(size_t n_args, const mp_obj_t *args, mp_map_t *kwargs) {
     (void)kwargs;
     const char *path = path_of(args[0]);
+    mp_obj_t of_host = imports_open(path);
+    if (of_host != MP_OBJ_NULL) {
+        return of_host;
+    }
     int flags = LFS_O_RDONLY;
     const mp_obj_type_t *type = &text_type;
     for (const char *mode = n_args > 1 ? mp_obj_str_get_str(args[1]) : "r"; *mode; mode++) {
@@ -371,32 +369,9 @@ int fs_forget(const char *path) {
     return mounted ? lfs_remove(&lfs, path) : -MP_ENODEV;
 }
 
-// Imports
+// For imports
 
-static bool of_host(const char *path, char *there) {
-    const char *folder = option("host", NULL);
-    if (folder == NULL || strncmp(path, HOST_PREFIX, sizeof(HOST_PREFIX) - 1) != 0 || strlen(folder) + strlen(path) > 500) {
-        return false;
-    }
-    strcpy(there, folder);
-    strcat(there, path + sizeof(HOST_PREFIX) - 2);
-    return true;
-}
-
-mp_import_stat_t mp_import_stat(const char *path) {
-    if (strncmp(path, ROM_FOLDER "/", sizeof(ROM_FOLDER)) == 0) {
-        return rom_stat(path + sizeof(ROM_FOLDER));
-    }
-    char there[512];
-    if (of_host(path, there)) {
-        int file = host_open(there, 1);
-        if (file == -1) {
-            return MP_IMPORT_STAT_NO_EXIST;
-        }
-        host_close(file);
-        const char *name = strrchr(path, '/'); // the host opens folders too; ours have no dot in their names
-        return strchr(name, '.') ? MP_IMPORT_STAT_FILE : MP_IMPORT_STAT_DIR;
-    }
+mp_import_stat_t fs_stat(const char *path) {
     struct lfs_info info;
     if (!mounted || lfs_stat(&lfs, path, &info) != 0) {
         return MP_IMPORT_STAT_NO_EXIST;
@@ -404,61 +379,11 @@ mp_import_stat_t mp_import_stat(const char *path) {
     return info.type == LFS_TYPE_DIR ? MP_IMPORT_STAT_DIR : MP_IMPORT_STAT_FILE;
 }
 
-typedef struct {
-    int host; // -1: of littlefs
-    mp_obj_t object;
-    int n, at;
-    uint8_t bytes[RAW];
-} reader_t;
-
-static mp_uint_t reader_byte(void *data) {
-    reader_t *self = data;
-    if (self->at == self->n) {
-        int error;
-        self->at = 0;
-        self->n = self->host != -1 ? host_read(self->host, self->bytes, RAW) : (int)file_read(self->object, self->bytes, RAW, &error);
-        if (self->n <= 0) {
-            self->n = 0;
-            return MP_READER_EOF;
-        }
-    }
-    return self->bytes[self->at++];
+mp_obj_t fs_open(const char *path) {
+    return file_open(path, LFS_O_RDONLY, &file_type);
 }
 
-static void reader_close(void *data) {
-    reader_t *self = data;
-    if (self->host != -1) {
-        host_close(self->host);
-    } else {
-        mp_stream_close(self->object);
-    }
-    m_del_obj(reader_t, self);
-}
-
-void mp_reader_new_file(mp_reader_t *reader, qstr name) {
-    if (strncmp(qstr_str(name), ROM_FOLDER "/", sizeof(ROM_FOLDER)) == 0) {
-        rom_read(reader, qstr_str(name) + sizeof(ROM_FOLDER));
-        return;
-    }
-    char there[512];
-    reader_t *self = m_new_obj(reader_t);
-    self->host = -1;
-    self->n = self->at = 0;
-    if (of_host(qstr_str(name), there)) {
-        self->host = host_open(there, 1);
-        if (self->host == -1) {
-            mp_raise_OSError(MP_ENOENT);
-        }
-    } else {
-        self->object = file_open(qstr_str(name), LFS_O_RDONLY, &file_type);
-    }
-    reader->data = self;
-    reader->readbyte = reader_byte;
-    reader->close = reader_close;
-}
-
-mp_lexer_t *mp_lexer_new_from_file(qstr name) {
-    mp_reader_t reader;
-    mp_reader_new_file(&reader, name);
-    return mp_lexer_new(name, reader);
+int fs_read(mp_obj_t file, void *buf, size_t n) {
+    int error;
+    return (int)file_read(file, buf, n, &error);
 }

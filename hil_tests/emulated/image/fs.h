@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "py/builtin.h"
+
 #define FS_NVS ".nvs" // where the settings store lies; os shows it to nobody
 
 void fs_init(void);  // after a hard reset: the flash's bytes
@@ -15,6 +17,10 @@ void fs_start(void); // of each interpreter: mount, formatting a blank flash
 int fs_take(const char *path, void *buf, size_t size);       // a small file whole; its size or a negative errno
 int fs_keep(const char *path, const void *buf, size_t size); // written beside and put in its place at once
 int fs_forget(const char *path);
+mp_import_stat_t fs_stat(const char *path);
+mp_obj_t fs_open(const char *path); // for reading; OSError
+int fs_read(mp_obj_t file, void *buf, size_t n);
+mp_obj_t imports_open(const char *path); // a file of the host, if it is one below /host (imports.c)
 const char *option(const char *name, const char *otherwise); // of the command line
 
 #endif
