@@ -140,7 +140,7 @@ def build(settings: Settings) -> Bridge:
     password = settings.broker_password() if tls is None else None
     scheme = load_scheme(settings.scheme_file) if settings.scheme_file is not None else None
     shelf = Shelf(load_trusted(settings.release_keys_file)) if settings.release_keys_file is not None else None
-    engine = open_store(settings.store)
+    engine = open_store(settings.store, is_simulated=settings.clock == "records")
     if scheme is not None:
         apply_scheme(engine, scheme)
     put_settings(engine, clock=settings.clock, town=str(settings.town_file) if settings.town_file else None)

@@ -4,7 +4,8 @@ What is refused (`ConfigError` naming the file, the field, the value and what wa
 corrupt or newer file changes. A new SQLite store is made beside its place and moved there whole, so a crash leaves none or all.
 
 Writers of an SQLite store begin their transactions IMMEDIATE: who may write is settled at the start, not in the middle. A commit
-is on the disk when it returns (WAL, synchronous FULL). Readers (`read_only=True`) never wait for writers.
+is on the disk when it returns (WAL, synchronous FULL), but for a simulation's, which only has to outlive its processes. Readers
+(`read_only=True`) never wait for writers.
 """
 
 import os
@@ -28,10 +29,11 @@ _MAGIC = b"SQLite format 3\x00"
 _EXPECTED = "a Homeward store, or a path where none is yet"
 
 
-def open_store(url: str | Path, *, read_only: bool = False) -> Engine:
+def open_store(url: str | Path, *, read_only: bool = False, is_simulated: bool = False) -> Engine:
     """The engine of a store that is known to be sound and up to date.
 
-    `url` is an SQLAlchemy URL, or the path of an SQLite file. With `read_only` the store must be there already.
+    `url` is an SQLAlchemy URL, or the path of an SQLite file. With `read_only` the store must be there already. With
+    `is_simulated` a commit outlives this process, as it has to, but not the host's power: the disk is what it waits for most.
     """
     parsed = store_url(url)
     if parsed.get_backend_name() != "sqlite":
@@ -49,7 +51,7 @@ def open_store(url: str | Path, *, read_only: bool = False) -> Engine:
             if read_only:
                 raise ConfigError(path, "revision", revision, f"{REVISION} (the bridge brings it up to date when it starts)")
             _upgrade_file(path)
-    return sqlite_engine(path, read_only=read_only)
+    return sqlite_engine(path, read_only=read_only, is_simulated=is_simulated)
 
 
 def store_url(url: str | Path) -> URL:
@@ -62,7 +64,7 @@ def store_url(url: str | Path) -> URL:
         raise ConfigError("settings", "store", _hide_password(url), "a path, or a URL such as sqlite:///run/store.db") from None
 
 
-def sqlite_engine(path: Path, *, read_only: bool = False, immutable: bool = False) -> Engine:
+def sqlite_engine(path: Path, *, read_only: bool = False, immutable: bool = False, is_simulated: bool = False) -> Engine:
     """An engine on an SQLite file as it is, with nothing checked. See `open_store`.
 
     `immutable` promises that nobody writes to it now: reading then leaves no `-wal` and `-shm` beside it.
@@ -76,7 +78,7 @@ def sqlite_engine(path: Path, *, read_only: bool = False, immutable: bool = Fals
             connection.execute("PRAGMA query_only = ON")
         else:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA synchronous = {'NORMAL' if is_simulated else 'FULL'}")
         return connection
 
     engine = create_engine("sqlite://", creator=connect, pool_size=5, poolclass=_queue_pool())

@@ -46,6 +46,13 @@ def test_a_new_store_is_private_durable_and_whole(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".new")]
 
 
+def test_a_simulation_does_not_wait_for_the_disk(tmp_path: Path) -> None:
+    with open_store(tmp_path / "store.db", is_simulated=True).connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
+    with open_store(tmp_path / "store.db").connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
 def test_what_is_in_it_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
     with open_store(tmp_path / "store.db").begin() as connection:
         connection.execute(insert(schema.setting).values(key="timezone", value="UTC"))
@@ -66,10 +73,11 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
         assert connection.execute(select(schema.record)).all() == []
 
 
-def test_a_store_left_by_kill_9_opens(tmp_path: Path) -> None:
+@pytest.mark.parametrize("simulated", [False, True])
+def test_a_store_left_by_kill_9_opens(tmp_path: Path, simulated: bool) -> None:
     script = (
         "import os, sys; from pathlib import Path; from sqlalchemy import insert; from bridge.store import open_store, schema\n"
-        "e = open_store(Path(sys.argv[1]))\n"
+        f"e = open_store(Path(sys.argv[1]), is_simulated={simulated})\n"
         "with e.begin() as c: c.execute(insert(schema.setting).values(key='a', value='1'))\n"
         "c = e.connect(); t = c.begin(); c.execute(insert(schema.setting).values(key='b', value='2')); os.kill(os.getpid(), 9)\n"
     )
