@@ -10,6 +10,7 @@
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from mpremote.transport_serial import SerialTransport
 from firmware.core.blockdev import RamDevice
 from hil_tests.emulated.build import EmulatedError, image, missing
 from sim.board.served import Served
+from sim.silicon import _channels as ch
 
 INSTRUCTION_NS = 8
 TICKS_HZ = 25_000_000
@@ -33,6 +35,7 @@ BOARD_HEAP = 256 * 1024
 """Of a board: the application takes more than the half of it (docs/emulated.md)."""
 ARCHITECTURE = "armv7em"
 """What bundles for it are built for: mpy-cross's name of what its interpreter says that it is."""
+_ITEM_MAX = 200  # image/modpins.c
 _BLOCK = 4096
 _PARTITIONS_KIB = 1664  # at the end of the flash (image/fs.h)
 _PARTITIONS = {
@@ -47,7 +50,7 @@ class EmulatedBoard(Served):
     """A board as all of them without hardware (`sim.board.served`). EmulatedError when it cannot be.
 
     `firmware`: an ELF for mps2-an385 with its REPL on the first UART; without, our own
-    image is built. `modules`: a folder that the board (ours alone) sees as /host, for imports.
+    image is built. `modules`: a folder that the board (ours alone) sees as /host, to import and to open.
     """
 
     description = "emulated Cortex-M3"
@@ -84,6 +87,8 @@ class EmulatedBoard(Served):
             with flash.open("wb") as file:
                 file.write(b"\xff" * ((flash_kib + _PARTITIONS_KIB) * 1024))
         self._machine: subprocess.Popen[bytes] | None = None
+        self._pins: dict[int, int] = {}  # where they differ from a board's on a desk (image/modpins.c)
+        self._microvolts: dict[int, int] = {}
 
     @contextmanager
     def partition(self, label: str) -> Iterator[RamDevice]:
@@ -107,6 +112,29 @@ class EmulatedBoard(Served):
 
     def _off(self) -> None:
         self._kill()
+
+    # What hangs on its pins
+
+    def set_pin(self, pin: int, level: int) -> None:
+        self._pins[pin] = level
+        self.do(lambda: self._push(ch.PIN_IN, pin, bytes([level])))
+
+    def set_microvolts(self, pin: int, microvolts: int) -> None:
+        self._microvolts[pin] = microvolts
+        self.do(lambda: self._push(ch.ADC_IN, pin, struct.pack("<I", microvolts)))
+
+    def speak(self, uart: int, data: bytes) -> None:
+        """What comes in on a UART, such as a receiver's sentences."""
+        for at in range(0, len(data), _ITEM_MAX):
+            self.do(lambda at=at: self._push(ch.UART_RX, uart, data[at : at + _ITEM_MAX]))
+
+    def _push(self, channel: int, sub: int, payload: bytes) -> None:
+        # As `sim/silicon/_channels.py` describes it, to image/modpins.c.
+        if self.is_on:
+            try:
+                self._desk.sendall(struct.pack("<IBBH", 0, channel, sub, len(payload)) + payload)
+            except (BlockingIOError, BrokenPipeError):
+                pass  # nobody looks at the pins for so long that the socket is full, or the machine is at its end
 
     # The machine
 
@@ -139,8 +167,12 @@ class EmulatedBoard(Served):
             )
         for end in (theirs, button, pins):
             end.close()
-        self._serial.setblocking(False)
-        self._buttons.setblocking(False)
+        for mine in (self._serial, self._buttons, self._desk):
+            mine.setblocking(False)
+        for pin, level in self._pins.items():
+            self._push(ch.PIN_IN, pin, bytes([level]))
+        for pin, microvolts in self._microvolts.items():
+            self._push(ch.ADC_IN, pin, struct.pack("<I", microvolts))
 
     def _kill(self) -> None:
         machine, self._machine = self._machine, None

@@ -164,6 +164,10 @@ class Desk:
         query = "select seq, raw from record where device_id = :id and kind = :kind order by seq"
         return [(row.seq, row.raw) for row in self._rows(query, id=TAG_ID, kind=kind)]
 
+    def records(self) -> list[bytes]:
+        """All of them, in order of sequence."""
+        return [row.raw for row in self._rows("select raw from record where device_id = :id order by seq", id=TAG_ID)]
+
     def orders(self) -> dict[int, str]:
         """kind (message.ORDER_*) → state of what the bridge has asked of the tag."""
         return {row.kind: row.state for row in self._rows("select kind, state from orders where device_id = :id", id=TAG_ID)}

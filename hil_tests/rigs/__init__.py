@@ -1,7 +1,7 @@
 """Rigs: what a bench can do to a device (`capabilities`), and the benches there are. `find_rig` says what one has, and opens it.
 
 sim         a tag in the simulator: the firmware as it is flashed, on the simulator's silicon, in virtual time
-emulated    an emulated Cortex-M3 (`hil_tests/emulated`): the firmware's pure core, and a bare board for the whole of it
+emulated    an emulated Cortex-M3 (`hil_tests/emulated`): the firmware's pure core, a bare board, and a tag on a dock
 FILE.toml   a bench: a real device, and drivers for what is wired to it (docs/bench.md)
 """
 
@@ -42,7 +42,7 @@ def find_rig(name: str, firmware: Path | None = None) -> RigSpec:
 
         return RigSpec(name, HAS, SimRig)
     if name == "emulated":
-        from hil_tests.rigs.cores import emulated
+        from hil_tests.rigs.emulated import emulated
 
         return emulated(firmware)
     if name.endswith(".toml"):

@@ -79,7 +79,7 @@ class BenchRig:
 
     def _build(self, stack: ExitStack) -> Rig:
         file, steps = self._bench.file, self._steps
-        clock = _Clock()
+        clock = RealClock()
         steps.now_ms = lambda: clock.now_ms
         for driver in self._opened(stack):
             clock.each_second.append(driver.tick)
@@ -150,7 +150,9 @@ class BenchRig:
         return engine
 
 
-class _Clock:
+class RealClock:
+    """Of this host; `each_second` is called as each second of UTC has begun, while a test lets time pass."""
+
     is_virtual = False
 
     def __init__(self) -> None:
@@ -183,7 +185,9 @@ class _Clock:
 class _Switched:
     """A line whose "on" and "off" are named as the capability names them: `strap.close()`, `strap.cut()`."""
 
-    def __init__(self, name: str, line: Line, drivers: dict[str, Driver], clock: _Clock, steps: Steps, on: str, off: str) -> None:
+    def __init__(
+        self, name: str, line: Line, drivers: dict[str, Driver], clock: RealClock, steps: Steps, on: str, off: str
+    ) -> None:
         self._name, self._line, self._clock, self._steps = name, line, clock, steps
         self._driver: Any = drivers[line.driver]
         setattr(self, on, lambda: self._set(on, True))
@@ -199,7 +203,7 @@ class _Switched:
 
 
 class _Power:
-    def __init__(self, line: PowerLine, driver: Any, clock: _Clock, steps: Steps) -> None:
+    def __init__(self, line: PowerLine, driver: Any, clock: RealClock, steps: Steps) -> None:
         self._line, self._driver, self._clock, self._steps = line, driver, clock, steps
 
     def cut(self) -> int:
@@ -242,7 +246,7 @@ class _Battery:
 class _Gnss:
     """The receiver model on the device's GNSS line; with `awake` it sleeps and wakes as the device wishes."""
 
-    def __init__(self, file: BenchFile, drivers: dict[str, Driver], clock: _Clock, steps: Steps) -> None:
+    def __init__(self, file: BenchFile, drivers: dict[str, Driver], clock: RealClock, steps: Steps) -> None:
         assert file.gnss is not None
         self._awake, self._clock, self._steps = file.gnss.awake, clock, steps
         self._driver: Any = drivers[file.gnss.driver]
