@@ -92,7 +92,7 @@ class UnitCircuit:
 
         def changes(from_ms: int, until_ms: int) -> Iterator[tuple[int, int]]:
             events = [e for wearer in self._household for e in wearer.events(from_ms, until_ms)]
-            for event in sorted(events, key=lambda e: (e.at_ms, e.kind)):
+            for event in sorted(events, key=lambda e: e.at_ms):  # of one moment in the order in which they were done
                 if event.device == self._device.name and event.kind in kinds:
                     yield event.at_ms, int(event.kind == kinds[0])
 
