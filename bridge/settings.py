@@ -10,7 +10,7 @@
     store = "store.db"                           # a path, or an SQLAlchemy URL
     fleet_key_file = "fleet.key"                 # 64 hex digits, mode 0600
     shards = ["+"]                               # which shards this process serves; "+" is all of them
-    clock = "wall"                               # or "records": a simulation, where the host's time means nothing, nor its power cuts
+    clock = "wall"                               # or "records": a simulation's: neither the host's time counts nor its power
     scheme_file = "scheme.yaml"                  # applied at each start
     release_keys_file = "release.pub"            # who signs the releases that devices are sent; without it none are sent
 
