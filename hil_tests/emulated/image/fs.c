@@ -10,6 +10,7 @@
 #include "py/objstr.h"
 #include "py/runtime.h"
 #include "py/stream.h"
+#include "board.h"
 #include "fs.h"
 
 #define BLOCK (4096)
