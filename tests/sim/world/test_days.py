@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sim.world import Person, Stop, Trip, World, WorldSpec
 from sim.world.days import DAY_MS, Days
 from sim.world.spec import BACK, Wander
-from sim.world.streets import StreetGraph
+from sim.world.town import Town
 
 START = 1_780_290_000_000  # 2026-06-01T05:00:00Z, 06:00 in London, a Monday
 HOME, WORK, PUB, SHOP = "22 Mallow Lane", "Osier Logistics", "The Wheatsheaf", "Larkfield Supermarket"
@@ -53,9 +53,9 @@ def test_what_goes_on_does_not_depend_on_what_was_asked_before(trips, seed, time
 def test_no_way_is_looked_for_before_somebody_goes_it(monkeypatch: pytest.MonkeyPatch):
     routine = (Trip("to work", WORK, "car", leave_s=8 * 3600), Trip("home", "home", "bus", leave_s=17 * 3600))
     asked = []
-    route = StreetGraph.route
-    monkeypatch.setattr(StreetGraph, "route", lambda *given: asked.append(given) or route(*given))
-    one = days(routine, seed=9_999)  # a town that nobody has gone through yet
+    route = Town.route
+    monkeypatch.setattr(Town, "route", lambda *given: asked.append(given) or route(*given))
+    one = days(routine)
     assert one.at(3_600_000).until_ms == one.next_start(3_600_000, DAY_MS) == 2 * 3_600_000
     assert asked == []
     assert one.at(2 * 3_600_000).stretch.mode == "car"
