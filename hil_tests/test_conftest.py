@@ -36,7 +36,7 @@ def test_the_sim_rig_has_every_capability_but_a_console():
 
 def test_what_a_rig_lacks_is_named_and_why_if_that_is_known():
     spec = find_rig("emulated")
-    assert spec.lacking(("radio", "network")) == "radio, network"
+    assert spec.lacking(("wake", "network")) == "wake, network (there is none)"
 
 
 def test_a_run_leaves_steps_a_timeline_and_junit(tmp_path):
@@ -61,5 +61,5 @@ def test_a_test_that_is_skipped_says_what_the_rig_lacks(tmp_path):
     timeline = tmp_path / "run.html"
     done = pytest_run("hil_tests/test_soak.py", "--rig", "emulated", "-rs", "--hil-timeline", str(timeline))
     assert done.returncode == 0
-    assert "the rig 'emulated' lacks radio, network" in done.stdout
-    assert "lacks radio, network" in timeline.read_text("utf-8")
+    assert "the rig 'emulated' lacks network (there is none), mains" in done.stdout
+    assert "lacks network (there is none), mains" in timeline.read_text("utf-8")

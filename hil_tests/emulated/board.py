@@ -13,7 +13,7 @@ import socket
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,7 +35,7 @@ BOARD_HEAP = 256 * 1024
 """Of a board: the application takes more than the half of it (docs/emulated.md)."""
 ARCHITECTURE = "armv7em"
 """What bundles for it are built for: mpy-cross's name of what its interpreter says that it is."""
-_ITEM_MAX = 200  # image/modpins.c
+_ITEM_HEAD, _ITEM_MAX = 8, 200  # image/modpins.c
 _BLOCK = 4096
 _PARTITIONS_KIB = 1664  # at the end of the flash (image/fs.h)
 _PARTITIONS = {
@@ -89,6 +89,8 @@ class EmulatedBoard(Served):
         self._machine: subprocess.Popen[bytes] | None = None
         self._pins: dict[int, int] = {}  # where they differ from a board's on a desk (image/modpins.c)
         self._microvolts: dict[int, int] = {}
+        self.on_advertise: Callable[[int, bytes], None] = lambda interval_us, advertisement: None
+        """What it shows by radio from now on, in the board's thread; interval 0: nothing."""
 
     @contextmanager
     def partition(self, label: str) -> Iterator[RamDevice]:
@@ -128,6 +130,10 @@ class EmulatedBoard(Served):
         for at in range(0, len(data), _ITEM_MAX):
             self.do(lambda at=at: self._push(ch.UART_RX, uart, data[at : at + _ITEM_MAX]))
 
+    def hear(self, address: bytes, rssi_dbm: int, advertisement: bytes) -> None:
+        """By radio: it is for those who listen."""
+        self.do(lambda: self._push(ch.BLE_HEARD, 0, address + struct.pack("b", rssi_dbm) + advertisement))
+
     def _push(self, channel: int, sub: int, payload: bytes) -> None:
         # As `sim/silicon/_channels.py` describes it, to image/modpins.c.
         if self.is_on:
@@ -140,6 +146,8 @@ class EmulatedBoard(Served):
 
     def _boot(self) -> None:
         self.boots += 1
+        self._items = b""
+        self.on_advertise(0, b"")
         self._serial, theirs = socket.socketpair()
         self._buttons, button = socket.socketpair()
         self._desk, pins = socket.socketpair()
@@ -182,6 +190,7 @@ class EmulatedBoard(Served):
             self._serial.close()
             self._buttons.close()
             self._desk.close()
+            self.on_advertise(0, b"")
             self._at.clear()
 
     def _reset(self) -> None:
@@ -192,7 +201,7 @@ class EmulatedBoard(Served):
     # The thread's round
 
     def _sources(self) -> list[int]:
-        return [self._serial.fileno(), self._buttons.fileno()] if self.is_on else []
+        return [self._serial.fileno(), self._buttons.fileno(), self._desk.fileno()] if self.is_on else []
 
     def _work(self, now: float) -> None:
         self._hear()
@@ -204,6 +213,7 @@ class EmulatedBoard(Served):
             self._buttons.recv(4096)  # the monitor's prompts
         except BlockingIOError:
             pass
+        self._take_items()
         try:
             data = self._serial.recv(65536)
         except BlockingIOError:
@@ -214,6 +224,19 @@ class EmulatedBoard(Served):
             raise EmulatedError(f"QEMU ended: {said[-1] if said else 'without a word'}; it said {bytes(self._log[-80:])!r}")
         self._note(data)
         self._say(data)
+
+    def _take_items(self) -> None:
+        try:
+            self._items += self._desk.recv(4096)
+        except BlockingIOError:
+            return
+        while len(self._items) >= _ITEM_HEAD:
+            _, channel, _sub, size = struct.unpack_from("<IBBH", self._items)
+            if len(self._items) < _ITEM_HEAD + size:
+                return
+            payload, self._items = self._items[_ITEM_HEAD : _ITEM_HEAD + size], self._items[_ITEM_HEAD + size :]
+            if channel == ch.BLE_ADVERTISE:
+                self.on_advertise(struct.unpack_from("<I", payload)[0], payload[4:])
 
     def _typed(self, data: bytes) -> int:
         if not self.is_on:

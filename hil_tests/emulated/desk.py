@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,14 +22,13 @@ from bridge.releases import load_signer, load_trusted, read_bundle, write_bundle
 from bridge.releases.bundle import describe
 from bridge.store import open_store
 from firmware.core import record
-from firmware.core.ident import parse_device_name
 from firmware.core.journal import Journal
 from hil_tests.emulated.board import ARCHITECTURE, EmulatedBoard, run_on
 from sim.engine.image import compile_firmware, compile_module, firmware_sources
 from tools.release.build import compile_release
 
 TAG, UNIT, KIND = "tag-000001", "hmu-000001", "tag_t_a7670_l76k"
-TAG_ID = 0x01000001
+TAG_ID, UNIT_ID = 0x01000001, 0x02000001
 BUILD_OF_NEWER, BUILD_OF_BROKEN = "00000000beef", "00000000dead"
 
 _LOAD = """
@@ -86,31 +86,40 @@ class Desk:
         return done.stdout + done.stderr
 
     def started(self, *arguments: object) -> subprocess.Popen[str]:
-        """The same in the background, with its output in `out`."""
+        """The same in the background, with its output in `out`. It ends with this process, however that ends."""
+        mortal = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
+        command = mortal + self._command(arguments)
         with (self.folder / "out").open("w") as out:
-            return subprocess.Popen(
-                self._command(arguments), cwd=self.folder, env=self._environment, stdout=out, stderr=out, text=True
-            )
+            return subprocess.Popen(command, cwd=self.folder, env=self._environment, stdout=out, stderr=out, text=True)
 
     def board(self, seed: int = 0, baud: int = 0) -> EmulatedBoard:
         return EmulatedBoard(self.folder / "board", self.serial, registry=self.folder / "registry", seed=seed, baud=baud)
 
-    def load(self) -> None:
+    def unit(self) -> EmulatedBoard:
+        """Its home unit, which `load` has put beside it if it was asked for."""
+        return EmulatedBoard(self.folder / "unit", self.serial + "U", registry=self.folder / "registry")
+
+    def load(self, *names: str) -> None:
         """The quick way to where `flash` and `provision` lead, for those who test neither: a new scheme, and on the tag's flash
-        a release in folder `a`, `/main.py`, and its settings, all of it copied by the board itself."""
+        (of `names`: the tag's and the home unit's) a release in folder `a`, `/main.py`, and its settings, all of it copied by
+        the board itself."""
         self.typed("ca", "init", "--broker", "127.0.0.1:8883")
-        manifest, contents = compile_release(KIND, 1, ARCHITECTURE)
-        contents = {path if path in manifest.root else f"a/{path}": data for path, data in contents.items()}
-        contents["a/manifest.json"] = manifest.to_bytes()
         fleet_key = load_fleet_key(self.folder / "state" / "fleet.key")
-        keys = provisioning.device_keys(fleet_key, TAG, UNIT)
-        place = Place(("127.0.0.1", 1883), partners=(parse_device_name(UNIT),))
-        values = provisioning.settings(TAG, KIND, place, keys, None)
+        for name in names or (TAG,):
+            board = provisioning.BOARDS[name[:3]]
+            manifest, contents = compile_release(board, 1, ARCHITECTURE)
+            contents = {path if path in manifest.root else f"a/{path}": data for path, data in contents.items()}
+            contents["a/manifest.json"] = manifest.to_bytes()
+            place = Place(("127.0.0.1", 1883), partners=(UNIT_ID if name == TAG else TAG_ID,))
+            keys = provisioning.device_keys(fleet_key, name, UNIT)
+            self._copy("board" if name == TAG else "unit", contents, provisioning.settings(name, board, place, keys, None))
+
+    def _copy(self, folder: str, contents: dict[str, bytes], values: dict[str, bytes]) -> None:
         with tempfile.TemporaryDirectory(prefix="emulated-") as there:
             for path, data in contents.items():
                 (Path(there) / path).parent.mkdir(parents=True, exist_ok=True)
                 (Path(there) / path).write_bytes(data)
-            with EmulatedBoard(self.folder / "board", modules=Path(there)) as board:
+            with EmulatedBoard(self.folder / folder, modules=Path(there)) as board:
                 run_on(board.port, Path(there), _LOAD, mounts=False, paths=sorted(contents), values=values)
 
     # Releases
@@ -150,10 +159,10 @@ class Desk:
 
     # The scheme
 
-    def wear(self) -> None:
-        """The tag is worn, since three days; it has not been told yet."""
+    def wear(self, conditions: Sequence[Mapping[str, object]] = ()) -> None:
+        """The tag is worn, since three days, under these conditions of a scheme's; it has not been told yet."""
         since = (datetime.now(UTC) - timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        wearer = {"id": "w1", "name": "W", "tag": TAG, "home_unit": UNIT, "from": since}
+        wearer = {"id": "w1", "name": "W", "tag": TAG, "home_unit": UNIT, "from": since, "conditions": list(conditions)}
         scheme = {"timezone": "Europe/London", "wearers": [wearer], "policy": {"rest_interval_s": 1800}}
         path = self.folder / "state" / "scheme.yaml"
         path.write_text(yaml.safe_dump(scheme), "utf-8")
@@ -164,9 +173,9 @@ class Desk:
         query = "select seq, raw from record where device_id = :id and kind = :kind order by seq"
         return [(row.seq, row.raw) for row in self._rows(query, id=TAG_ID, kind=kind)]
 
-    def records(self) -> list[bytes]:
-        """All of them, in order of sequence."""
-        return [row.raw for row in self._rows("select raw from record where device_id = :id order by seq", id=TAG_ID)]
+    def records(self, device: int = TAG_ID) -> list[bytes]:
+        """All of a device's, in order of sequence."""
+        return [row.raw for row in self._rows("select raw from record where device_id = :id order by seq", id=device)]
 
     def orders(self) -> dict[int, str]:
         """kind (message.ORDER_*) → state of what the bridge has asked of the tag."""

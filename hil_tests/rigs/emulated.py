@@ -1,11 +1,12 @@
 """The rig `emulated`: an emulated Cortex-M3 (`hil_tests/emulated`), as the firmware's pure core, as a bare board, or as a tag.
 
-The tag runs the firmware from its own `/main.py` and hangs on a dock, `homeward dock`, all the time: that is how its records get
-into the store, for it has neither a network nor a home unit. Time is real. Somebody wears it who may go anywhere but for a zone.
+The tag and its home unit run the firmware from their own `/main.py` and hang on a dock, `homeward dock`, all the time: that is
+how their records get into the store, for neither has a network. What one shows by radio the other hears. Time is real.
 """
 
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,7 @@ from firmware.core.journal import read_all
 from firmware.core.record import Record, seq_of
 from hil_tests.emulated.board import ARCHITECTURE, EmulatedBoard
 from hil_tests.emulated.build import missing
-from hil_tests.emulated.desk import TAG_ID, Desk
+from hil_tests.emulated.desk import TAG, TAG_ID, UNIT, UNIT_ID, Desk
 from hil_tests.rigs import RigSpec
 from hil_tests.rigs.bench import RealClock
 from hil_tests.rigs.cores import EmulatedCore
@@ -31,7 +32,16 @@ _GNSS_UART = 2
 _DIVIDER = 2
 _OFF_MS = 1_000  # how long a power cut lasts
 _END_S = 30
-_TAG = frozenset({"clock", "store", "gnss", "strap", "case", "charger", "battery", "power", "flash"})
+_NEAR_DBM, _DEAF_DBM = -55, -100  # heard beside each other, and the weakest that is heard (our judgement)
+_TICK_S = 0.01
+_AWAKE_S = 3600  # the receiver, before the device was switched on
+_TAG = frozenset({"clock", "store", "gnss", "radio", "strap", "case", "battery", "power", "flash", "zone"})
+_WHY_NOT = {
+    "charger": "its supply comes by the cable that it hands its records over",
+    "mains": "without a network its home unit does not know the time",
+    "network": "there is none",
+}
+_ZONE = (50.7250, -2.4367, 200)  # latitude, longitude, m
 
 
 def emulated(firmware: Path | None) -> RigSpec:
@@ -50,7 +60,7 @@ def emulated(firmware: Path | None) -> RigSpec:
         else:
             yield Rig("emulated", core=EmulatedCore(firmware))
 
-    return RigSpec("emulated", frozenset() if lacking else has, opened, dict.fromkeys(has, lacking) if lacking else {})
+    return RigSpec("emulated", frozenset() if lacking else has, opened, dict.fromkeys(has, lacking) if lacking else _WHY_NOT)
 
 
 @cache
@@ -58,20 +68,24 @@ def _loaded() -> tuple[Desk, tempfile.TemporaryDirectory[str]]:
     # Once for this process: all that is on the board before anything has happened to it.
     kept = tempfile.TemporaryDirectory(prefix="emulated-rig-")
     desk = Desk(Path(kept.name) / "desk")
-    desk.load()
+    desk.load(TAG, UNIT)
     return desk, kept
 
 
 @contextmanager
 def _tag(folder: Path, steps: Steps) -> Iterator[Rig]:
     desk = Desk.copied(_loaded()[0], folder)
-    desk.wear()
+    circle = dict(zip(("lat", "lon", "radius_m"), _ZONE, strict=True))
+    desk.wear([{"kind": "exclusion", "name": "zone", "circle": circle}])
     with ExitStack() as stack:
         clock = RealClock()
         steps.now_ms = lambda: clock.now_ms
-        board = stack.enter_context(desk.board())
-        stack.callback(lambda: steps.heard("board", "<", board.log))
-        dock = desk.started("dock", *desk.store, *desk.port)
+        board, unit = desk.board(), desk.unit()
+        radio = stack.enter_context(_Radio(steps, board, unit))
+        for name, one in (("tag", board), ("unit", unit)):
+            stack.enter_context(one)
+            stack.callback(lambda name=name, one=one: steps.heard(name, "<", one.log))
+        dock = desk.started("dock", *desk.store)
         stack.callback(lambda: dock.wait(_END_S))
         stack.callback(lambda: dock.send_signal(signal.SIGINT))
         gnss = _Gnss(board, clock, steps)
@@ -82,6 +96,8 @@ def _tag(folder: Path, steps: Steps) -> Iterator[Rig]:
             clock=clock,
             store=_Store(desk),
             gnss=gnss,
+            radio=radio,
+            zone=_Zone(),
             strap=_Strap(*hands),
             case=_Case(*hands),
             charger=_Charger(*hands),
@@ -99,7 +115,7 @@ class _Store:
         return [Record(raw) for raw in self._desk.records()]
 
     def of_unit(self) -> list[Record]:
-        return []
+        return [Record(raw) for raw in self._desk.records(UNIT_ID)]
 
 
 class _Part:
@@ -136,6 +152,10 @@ class _Charger(_Part):
         return self._set("charger unplugged", _CHARGER, 0)
 
 
+class _Zone:
+    lat_e7, lon_e7, radius_m = round(_ZONE[0] * 1e7), round(_ZONE[1] * 1e7), _ZONE[2]
+
+
 class _Battery(_Part):
     def set_millivolts(self, millivolts: int) -> None:
         self._steps.note("battery", mv=millivolts)
@@ -158,13 +178,55 @@ class _Flash(_Part):
             return {seq_of(raw): raw for raw in read_all(device)}
 
 
+class _Radio:
+    """The air between boards, with an attenuator. A context manager: as long as it is open each hears what the others show."""
+
+    def __init__(self, steps: Steps, *boards: EmulatedBoard) -> None:
+        self._steps = steps
+        self._boards = boards
+        self._db = 0.0
+        self._shown: dict[int, tuple[float, bytes, float]] = {}  # which board → interval in s, advertisement, when it is due
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._carry, daemon=True)
+        for i, board in enumerate(boards):
+            board.on_advertise = lambda interval_us, data, i=i: self._shows(i, interval_us, data)
+
+    def __enter__(self) -> "_Radio":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def attenuate(self, db: float) -> None:
+        self._steps.note("attenuate", db=db)
+        self._db = db
+
+    def _shows(self, board: int, interval_us: int, data: bytes) -> None:
+        self._shown.pop(board, None)
+        if interval_us:
+            self._shown[board] = interval_us / 1e6, data, time.monotonic()
+
+    def _carry(self) -> None:
+        while not self._over.wait(_TICK_S):
+            for i, (interval_s, data, due) in list(self._shown.items()):
+                now = time.monotonic()
+                dbm = _NEAR_DBM - self._db
+                if now >= due and self._shown.get(i) == (interval_s, data, due):
+                    self._shown[i] = interval_s, data, now + interval_s
+                    for other in self._boards:
+                        if other is not self._boards[i] and other.is_on and dbm >= _DEAF_DBM:
+                            other.hear(bytes([2, 0, 0, 0, 0, i]), round(dbm), data)
+
+
 class _Gnss:
     """The receiver model, awake all the time: the machine does not say whether it wants it."""
 
     def __init__(self, board: EmulatedBoard, clock: RealClock, steps: Steps) -> None:
         self._board, self._clock, self._steps = board, clock, steps
         self._sky = BenchSky(TAG_ID)
-        self._on_since = round(time.time()) * 1000
+        self._on_since = (round(time.time()) - _AWAKE_S) * 1000
         self._fixed_at: int | None = None
 
     def inject(self, lat_e7: int, lon_e7: int) -> None:

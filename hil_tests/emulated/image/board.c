@@ -97,7 +97,7 @@ void board_init(void) {
     UART_CTRL = 1 | 2 | 4 | 8; // transmit, receive, and both interrupts
     (void)UART_DATA; // or QEMU does not look again at what the host sent before now
     DESK_BAUDDIV = 16;
-    DESK_CTRL = 2 | 8;
+    DESK_CTRL = 1 | 2 | 8;
     (void)DESK_DATA;
     PRESCALE = 0;
     cause = (&CAUSE)[1] == CAUSE_IS_KEPT ? (int)CAUSE : RESET_POWER;
@@ -166,6 +166,14 @@ void TIMER0_Handler(void) {
 
 bool board_received(void) {
     return ringbuf_peek(&rx) != -1;
+}
+
+void board_tell(const uint8_t *buf, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        while (DESK_STATE & TX_FULL) {
+        }
+        DESK_DATA = buf[i];
+    }
 }
 
 unsigned board_interrupts(void) {

@@ -15,6 +15,7 @@ void board_set_virtual(void);          // time passes by instructions and sleeps
 unsigned board_interrupts(void);       // so far
 void board_wait(uint64_t until, unsigned seen); // asleep until these ticks, or an interrupt that was not among those seen
 bool board_call_at(uint64_t ticks, void (*function)(void)); // one at a time, UINT64_MAX: none; whether there was one
+void board_tell(const uint8_t *buf, size_t n); // by the second serial port
 void board_call_due(void);             // who waits asks for it
 bool board_received(void);             // a byte waits on the serial port
 // Numbers of the ESP32's machine.reset_cause().

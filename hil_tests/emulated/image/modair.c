@@ -1,23 +1,75 @@
-// The module bluetooth where nobody is on the air: a scan hears nothing, and an advertisement is heard by nobody.
+// The module bluetooth: what is advertised is told to the desk, and what comes from there is heard while a scan is on, as items of
+// modpins.c. As long as the desk has nobody else, nobody is on the air.
+
+#include <string.h>
 
 #include "py/mperrno.h"
 #include "py/runtime.h"
 #include "board.h"
+#include "pins.h"
 
+#define SCAN_RESULT (5) // _IRQ_SCAN_RESULT
 #define SCAN_DONE (6) // _IRQ_SCAN_DONE
+#define NONCONNECTABLE (3) // ADV_NONCONN_IND
+#define ADDRESS (6)
+#define ADVERTISEMENT_MAX (31)
+#define HEARD (8) // that wait for the interpreter; what comes then is lost
 
-static bool is_active;
+static bool is_active, is_scanning;
+
+typedef struct {
+    uint8_t address[ADDRESS];
+    int8_t rssi;
+    uint8_t n, data[ADVERTISEMENT_MAX];
+} heard_t;
+static heard_t heard[HEARD];
+static volatile size_t heard_put, heard_got;
 
 MP_REGISTER_ROOT_POINTER(mp_obj_t ble_handler);
 
 void air_start(void) {
-    is_active = false;
+    is_active = is_scanning = false;
+    heard_put = heard_got = 0;
     MP_STATE_VM(ble_handler) = mp_const_none;
     board_call_at(UINT64_MAX, NULL);
 }
 
+static mp_obj_t tell_heard(mp_obj_t self) {
+    (void)self;
+    while (heard_got != heard_put) {
+        heard_t one = heard[heard_got % HEARD];
+        heard_got++;
+        if (is_scanning && MP_STATE_VM(ble_handler) != mp_const_none) {
+            mp_obj_t items[] = {
+                MP_OBJ_NEW_SMALL_INT(1), mp_obj_new_bytes(one.address, ADDRESS), MP_OBJ_NEW_SMALL_INT(NONCONNECTABLE),
+                MP_OBJ_NEW_SMALL_INT(one.rssi), mp_obj_new_bytes(one.data, one.n),
+            };
+            mp_call_function_2(MP_STATE_VM(ble_handler), MP_OBJ_NEW_SMALL_INT(SCAN_RESULT), mp_obj_new_tuple(5, items));
+        }
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(tell_heard_obj, tell_heard);
+
+// In the interrupt: address, RSSI, advertisement.
+void air_heard(const uint8_t *payload, size_t n) {
+    if (!is_scanning || n < ADDRESS + 1 || n > ADDRESS + 1 + ADVERTISEMENT_MAX || heard_put - heard_got == HEARD) {
+        return;
+    }
+    heard_t *one = &heard[heard_put % HEARD];
+    memcpy(one->address, payload, ADDRESS);
+    one->rssi = (int8_t)payload[ADDRESS];
+    one->n = n - ADDRESS - 1;
+    memcpy(one->data, payload + ADDRESS + 1, one->n);
+    heard_put++;
+    if (heard_put - heard_got == 1) {
+        mp_sched_schedule(MP_OBJ_FROM_PTR(&tell_heard_obj), mp_const_none);
+    }
+}
+
 static mp_obj_t scan_done(mp_obj_t self) {
     (void)self;
+    is_scanning = false;
     if (MP_STATE_VM(ble_handler) != mp_const_none) {
         mp_call_function_2(MP_STATE_VM(ble_handler), MP_OBJ_NEW_SMALL_INT(SCAN_DONE), mp_const_empty_tuple);
     }
@@ -42,6 +94,7 @@ static mp_obj_t ble_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, c
 static mp_obj_t ble_active(size_t n_args, const mp_obj_t *args) {
     if (n_args > 1) {
         is_active = mp_obj_is_true(args[1]);
+        is_scanning = false;
         board_call_at(UINT64_MAX, NULL);
     }
     return mp_obj_new_bool(is_active);
@@ -61,11 +114,26 @@ static void check_active(void) {
     }
 }
 
+// gap_advertise(interval_us, adv_data): None stops it.
 static mp_obj_t ble_advertise(size_t n_args, const mp_obj_t *args, mp_map_t *named) {
+    uint8_t told[4 + ADVERTISEMENT_MAX] = {0};
+    size_t n = 4;
     (void)named;
-    if (n_args > 1 && args[1] != mp_const_none) {
+    if (args[1] != mp_const_none) {
         check_active();
+        uint32_t interval_us = mp_obj_get_int(args[1]);
+        memcpy(told, &interval_us, 4);
+        if (n_args > 2) {
+            mp_buffer_info_t data;
+            mp_get_buffer_raise(args[2], &data, MP_BUFFER_READ);
+            if (data.len > ADVERTISEMENT_MAX) {
+                mp_raise_OSError(MP_EINVAL);
+            }
+            memcpy(told + 4, data.buf, data.len);
+            n += data.len;
+        }
     }
+    pins_tell(ITEM_ADVERTISE, 0, told, n);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(ble_advertise_obj, 2, ble_advertise);
@@ -74,14 +142,17 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(ble_advertise_obj, 2, ble_advertise);
 static mp_obj_t ble_scan(size_t n_args, const mp_obj_t *args) {
     (void)n_args;
     if (args[1] == mp_const_none) {
-        if (board_call_at(UINT64_MAX, NULL)) {
+        bool was_scanning = is_scanning;
+        board_call_at(UINT64_MAX, NULL);
+        if (was_scanning) {
             scan_done(args[0]);
         }
         return mp_const_none;
     }
     check_active();
     mp_int_t ms = mp_obj_get_int(args[1]);
-    board_call_at(ms > 0 ? board_ticks() + (uint64_t)ms * 25000u : UINT64_MAX - 1, scan_is_over);
+    board_call_at(ms > 0 ? board_ticks() + (uint64_t)ms * 25000u : UINT64_MAX, scan_is_over);
+    is_scanning = true;
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(ble_scan_obj, 2, 5, ble_scan);

@@ -1,6 +1,6 @@
 // Pin, ADC and UART of the module machine, as far as firmware uses them. What hangs on them comes over the machine's second
 // serial port, from the desk (board.py), in items: u32 0, u8 what, u8 which, u16 length, payload (sim/silicon/_channels.py).
-// Nothing goes the other way: a motor turns and a modem is switched on, and nobody sees it.
+// What is advertised by radio goes the other way, and nothing else: a motor turns, a modem is switched on, and nobody sees it.
 
 #include <string.h>
 
@@ -16,6 +16,7 @@
 #define ITEM_UART (1)
 #define ITEM_PIN (2)
 #define ITEM_ADC (3)
+#define ITEM_HEARD (4)
 #define RISING (1)
 #define FALLING (2)
 
@@ -57,6 +58,8 @@ static void take(uint8_t what, uint8_t which, const uint8_t *payload, size_t n) 
         for (size_t i = 0; i < n; i++) {
             ringbuf_put(&fifos[which], payload[i]); // what does not fit is lost, as on the chip
         }
+    } else if (what == ITEM_HEARD) {
+        air_heard(payload, n);
     } else if (what == ITEM_ADC && which < PINS && n == 4) {
         memcpy(&microvolts[which], payload, 4);
     } else if (what == ITEM_PIN && which < PINS && n == 1 && !is_out[which] && levels[which] != payload[0]) {
@@ -80,6 +83,12 @@ void pins_byte(uint8_t byte) {
     } else if (n == sizeof(item)) {
         n = 0;
     }
+}
+
+void pins_tell(uint8_t what, uint8_t which, const uint8_t *payload, size_t n) {
+    const uint8_t head[ITEM_HEAD] = {0, 0, 0, 0, what, which, n & 0xff, n >> 8};
+    board_tell(head, sizeof(head));
+    board_tell(payload, n);
 }
 
 // Pin
