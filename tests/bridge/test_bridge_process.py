@@ -105,6 +105,7 @@ def test_what_was_receipted_is_in_the_store_after_kill_9(broker: Broker, bridge:
     wait_for(lambda: stored(bridge.store) == journal_of(tag), "every record in the store")
 
 
+@pytest.mark.slow
 def test_kill_9_of_the_bridge_at_random_moments_loses_and_doubles_nothing(
     broker: Broker, bridge: BridgeProcess, seed: int
 ) -> None:

@@ -73,6 +73,7 @@ def live(
     return outcome
 
 
+@pytest.mark.slow
 def test_the_largest_map_of_zones_is_taken_and_lived_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert ZONES + 1 == 64 and POINTS == 64
     outcome = live(tmp_path, monkeypatch, 1, 20, 6 * HOUR_MS)

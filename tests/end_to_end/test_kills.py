@@ -75,9 +75,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # Every victim over the broker that is ours; over the other one for `make test-slow`.
 KILLED = [
-    ("nats", "broker"),
-    ("nats", "bridge"),
     ("nats", "both"),
+    pytest.param("nats", "broker", marks=pytest.mark.slow),
+    pytest.param("nats", "bridge", marks=pytest.mark.slow),
     pytest.param("mosquitto", "both", marks=pytest.mark.slow),
     pytest.param("mosquitto", "broker", marks=pytest.mark.slow),
     pytest.param("mosquitto", "bridge", marks=pytest.mark.slow),

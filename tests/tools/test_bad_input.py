@@ -59,6 +59,7 @@ def test_a_run_never_writes_into_a_folder_that_is_there(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "old").iterdir()] == ["store.db"]
 
 
+@pytest.mark.slow
 def test_a_start_that_fails_leaves_nothing(tmp_path: Path) -> None:
     """The bridge refuses its settings (an environment variable), long after the broker has been started."""
     scenario = short_scenario(tmp_path / "one.yaml")

@@ -128,6 +128,7 @@ def test_whatever_becomes_of_the_cable_and_the_tag_each_record_is_stored_once(ru
     assert stored(run) == list(range(1, RECORDS + 1))
 
 
+@pytest.mark.slow
 def test_a_slow_port_takes_longer_and_no_harm(run):
     with tag_on_a_cable(run, 120) as board:
         board.do(lambda: setattr(board.line, "baud", 9600))

@@ -69,6 +69,7 @@ def fixes_in(folder: Path) -> int:
         return connection.execute("select count(*) from record where kind = 1").fetchone()[0]
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_ctrl_c_ends_a_live_receiver_in_order(tmp_path: Path, terminal) -> None:  # noqa: F811
     ours, name = terminal
@@ -96,6 +97,7 @@ def test_ctrl_c_ends_a_live_receiver_in_order(tmp_path: Path, terminal) -> None:
     assert processes_of(tmp_path) == []
 
 
+@pytest.mark.slow
 @needs_micropython
 def test_ctrl_c_before_the_end_of_a_recording_is_no_success_and_ends_it_in_order(tmp_path: Path) -> None:
     (tmp_path / "walk.gpx").write_bytes(gpx([(second, 50.0 + second / 1e5, 0.0) for second in range(0, 3600, 100)]))

@@ -43,6 +43,7 @@ def test_an_unattended_run_sums_up_and_exits_0(tmp_path: Path) -> None:
     assert processes_of(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_an_expectation_that_is_not_met_makes_it_exit_1_and_say_so(tmp_path: Path) -> None:
     wanted = [{"wearer": "rowan", "event": "strap_cut", "between": ["06:00", "06:02"]}]
     scenario = short_scenario(tmp_path / "one.yaml", expect=wanted)
@@ -80,7 +81,7 @@ def end(process: subprocess.Popen[str], number: signal.Signals) -> int:
     return process.wait(30)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ctrl_c_ends_a_run_that_is_watched_and_nothing_is_left(number: signal.Signals, tmp_path: Path) -> None:
     scenario = short_scenario(tmp_path / "one.yaml")
     process = started("sim", "run", scenario, "--console-port", 0, cwd=tmp_path)

@@ -54,7 +54,7 @@ def test_nothing_is_freed_without_a_receipt_and_a_stranger_can_neither_make_nor_
     one.run(lambda: one.backlogs[-1].first == 301, "the bridge's own frees them")
 
 
-@pytest.mark.parametrize("turn", range(3))
+@pytest.mark.parametrize("turn", [0, *(pytest.param(turn, marks=pytest.mark.slow) for turn in (1, 2))])
 def test_on_a_bad_line_all_comes_and_nothing_twice(cable, seed: int, turn: int):
     one = cable(wire=Wire(seed + turn, 0.0003))  # half of the largest messages are hit
     one.run(lambda: one.bridge.through == RECORDS, "every record is with the bridge")

@@ -277,6 +277,7 @@ def test_a_receiver_that_was_off_has_no_date():
 # --- whatever comes
 
 
+@pytest.mark.slow
 @given(st.lists(sentences.streams(), max_size=4))
 def test_every_epoch_of_any_stream_can_be_stored(streams):
     bench = Bench()

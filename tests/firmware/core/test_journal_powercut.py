@@ -155,7 +155,11 @@ def operations_of(image: bytes, blocks: int, block_size: int, records: int, lag:
     return device.operations
 
 
-@pytest.mark.parametrize("lag", [None, 0, 9, 40], ids=lambda lag: "no receipts" if lag is None else f"receipts {lag} behind")
+@pytest.mark.parametrize(
+    "lag",
+    [None, *(pytest.param(lag, marks=pytest.mark.slow) for lag in (0, 40)), 9],
+    ids=lambda lag: "no receipts" if lag is None else f"receipts {lag} behind",
+)
 def test_no_cut_at_any_operation_loses_or_doubles_a_record(lag: int | None, record_property):
     blocks, block_size, records = 4, 512, 66
     blank = bytes(RamDevice(blocks, block_size).data)

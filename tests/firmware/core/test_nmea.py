@@ -248,6 +248,7 @@ def test_impossible_content_refuses_the_sentence(body):
     assert is_refused(body)
 
 
+@pytest.mark.slow
 def test_every_day_of_the_calendar_is_known_and_no_other():
     for year in range(1980, 2100):
         for month in range(1, 13):
@@ -336,6 +337,7 @@ def test_lines_to_120_characters_and_no_further():
     assert len(read(sentence(fits + "7") + sentence(fits))) == 1
 
 
+@pytest.mark.slow
 @given(sentences.streams(), st.integers(0, 1000))
 def test_it_finds_what_a_plain_search_finds_in_any_stream(data, seed):
     """The oracle is a regular expression over the whole text; ours sees it in pieces."""
@@ -384,6 +386,7 @@ class CheckedBytes:
         return Checked(self.data[index])
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(sentences.streams())
 def test_no_intermediate_leaves_32_bits(data):

@@ -137,7 +137,7 @@ print([whole(one) for one in wearers])
     assert int(lines[0]) <= 15_000 and lines[1] == "[True, True, True]"
 
 
-@pytest.mark.parametrize("loss", [0, 600])
+@pytest.mark.parametrize("loss", [0, pytest.param(600, marks=pytest.mark.slow)])
 def test_on_its_battery_a_home_unit_listens_less_and_misses_nobody(loss: int):
     """Two hours without mains: every wearer is at home all the time, told with the mains lost and back, and so are cut straps."""
     lines = lived(

@@ -93,7 +93,11 @@ def work(store: RelayStore, world: Field, rng: random.Random, n: int, lag: int |
     return True
 
 
-@pytest.mark.parametrize("lag", [None, 0, 7], ids=["unanswered", "answered at once", "answered late"])
+@pytest.mark.parametrize(
+    "lag",
+    [None, pytest.param(0, marks=pytest.mark.slow), 7],
+    ids=["unanswered", "answered at once", "answered late"],
+)
 def test_no_cut_at_any_operation_loses_changes_or_doubles_a_message(lag: int | None, record_property):
     blocks, block_size, n = 4, 1024, 32
     blank = bytes(RamDevice(blocks, block_size).data)

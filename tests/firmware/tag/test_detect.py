@@ -262,7 +262,7 @@ class HardDay:
         return Heard(cn0, heard, 17, valid, speed if valid else -1, self._moving, network)
 
 
-@pytest.mark.parametrize("first", [0, 30])
+@pytest.mark.parametrize("first", [0, pytest.param(30, marks=pytest.mark.slow)])
 def test_cellars_lifts_tunnels_trains_and_shops_are_neither_jamming_nor_foil(first: int):
     """60 days worse than anybody's, of 16 hours."""
     seconds = 0

@@ -125,6 +125,7 @@ def test_its_file_system_can_be_full(tmp_path: Path) -> None:
         assert said(board.port, "eval", "2 + 2").strip() == "4"
 
 
+@pytest.mark.slow
 def test_power_may_fail_at_any_write_and_a_file_is_the_old_one_or_the_new_one(tmp_path: Path, seed: int) -> None:
     """And a number in the settings store as well."""
     chance = random.Random(seed)

@@ -79,7 +79,11 @@ def runner(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Pr
                 left.kill()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
+@pytest.mark.parametrize(
+    "how",
+    [*(pytest.param(how, marks=pytest.mark.slow) for how in (signal.SIGINT, signal.SIGTERM)), signal.SIGKILL],
+    ids=lambda how: how.name,
+)
 def test_nothing_outlives_a_run_that_is_ended_from_outside(how: signal.Signals, tmp_path: Path):
     with runner(tmp_path) as (process, started):
         process.send_signal(how)

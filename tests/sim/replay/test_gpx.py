@@ -57,6 +57,7 @@ def test_points_come_out_as_they_are_and_the_way_between_them_each_second():
     assert found[60][1:3] == (507155001, -24360009)
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True)
 @given(st.data())
 def test_any_track_comes_out_within_1e_7_degrees(data):

@@ -169,6 +169,7 @@ def test_no_file_and_no_mapping(tmp_path):
     assert "mapping" in error_of(tmp_path, "").expected
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_line_lost_or_garbled_is_accepted_or_explained_and_never_a_crash(tmp_path_factory, data):

@@ -149,6 +149,7 @@ def test_open_sky_error_is_remembered_for_a_minute():
     assert abs(autocorrelation(0.0, 300_000)) < 0.06
 
 
+@pytest.mark.slow
 def test_canyon_error_is_8_to_15_m_with_jumps_of_20_to_50():
     spread = [statistics.pstdev(axis) for axis in zip(*errors(1.0, seeds=100), strict=True)]
     assert all(11.0 < s < 16.5 for s in spread)  # 8-15 m and the jumps together

@@ -98,6 +98,7 @@ def test_a_board_that_is_not_provisioned_says_so(tmp_path: Path, registry: Path,
     assert done.is_good and "homeward provision" in done.text
 
 
+@pytest.mark.slow
 def test_three_boards_at_once_and_one_in_use_does_not_hold_up_the_others(
     make_board: Callable[..., Board], releases: Releases, tmp_path: Path
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_line_of_2_kbit_a_second_carries_everything_without_being_taken_for_a_
         assert proxy.up_bytes < 60 * 32 + 1500
 
 
+@pytest.mark.slow
 def test_an_outage_while_another_lasts_changes_nothing(
     broker: Broker,
     bridge: Bridge,

@@ -55,6 +55,7 @@ def given(folder: Path, authority: Authority, trusts: Authority | None = None, n
     return folder
 
 
+@pytest.mark.slow
 def test_everything_arrives_once_and_in_order_over_a_network_that_breaks_in_every_way(
     secure: Broker,
     bridge: Bridge,
