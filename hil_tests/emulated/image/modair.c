@@ -24,18 +24,21 @@ typedef struct {
 } heard_t;
 static heard_t heard[HEARD];
 static volatile size_t heard_put, heard_got;
+static volatile bool is_told; // or will be: the interpreter was asked to look
 
 MP_REGISTER_ROOT_POINTER(mp_obj_t ble_handler);
 
 void air_start(void) {
     is_active = is_scanning = false;
     heard_put = heard_got = 0;
+    is_told = false;
     MP_STATE_VM(ble_handler) = mp_const_none;
     board_call_at(UINT64_MAX, NULL);
 }
 
 static mp_obj_t tell_heard(mp_obj_t self) {
     (void)self;
+    is_told = false;
     while (heard_got != heard_put) {
         heard_t one = heard[heard_got % HEARD];
         heard_got++;
@@ -53,7 +56,13 @@ static MP_DEFINE_CONST_FUN_OBJ_1(tell_heard_obj, tell_heard);
 
 // In the interrupt: address, RSSI, advertisement.
 void air_heard(const uint8_t *payload, size_t n) {
-    if (!is_scanning || n < ADDRESS + 1 || n > ADDRESS + 1 + ADVERTISEMENT_MAX || heard_put - heard_got == HEARD) {
+    if (!is_scanning || n < ADDRESS + 1 || n > ADDRESS + 1 + ADVERTISEMENT_MAX) {
+        return;
+    }
+    if (!is_told) { // also when there was no room to ask before
+        is_told = mp_sched_schedule(MP_OBJ_FROM_PTR(&tell_heard_obj), mp_const_none);
+    }
+    if (heard_put - heard_got == HEARD) {
         return;
     }
     heard_t *one = &heard[heard_put % HEARD];
@@ -62,9 +71,6 @@ void air_heard(const uint8_t *payload, size_t n) {
     one->n = n - ADDRESS - 1;
     memcpy(one->data, payload + ADDRESS + 1, one->n);
     heard_put++;
-    if (heard_put - heard_got == 1) {
-        mp_sched_schedule(MP_OBJ_FROM_PTR(&tell_heard_obj), mp_const_none);
-    }
 }
 
 static mp_obj_t scan_done(mp_obj_t self) {
