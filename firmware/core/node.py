@@ -169,7 +169,14 @@ class Node:
     # Orders
 
     def obey(self, kind, number, data):
-        """What `orders` calls. A message.* status, or None when `finished` tells it later."""
+        """What `orders` calls. A message.* status, or None when `finished` tells it later. MemoryError when there is no room."""
+        try:
+            return self._obeyed(kind, number, data)
+        finally:
+            _drop("obey")
+            _drop("limits")
+
+    def _obeyed(self, kind, number, data):
         if kind == message.ORDER_CONFIG:
             from . import obey
 
@@ -178,14 +185,16 @@ class Node:
                 found = obey.policy(self._slots.readinto, data)
                 self._zones_at = found[1] if found else self._slots.size
                 self._configured()
-        elif kind == message.ORDER_KEY:
+            return status
+        if kind == message.ORDER_KEY:
             from . import obey
 
             taken = obey.take_key(self._board.store, number, data)
-            status = message.DONE if taken else message.BAD_FORM
-            if taken:
-                self._uplink.rekey(Ccm(taken[1]), taken[0], ticks_ms())
-        elif kind == message.ORDER_UPDATE:
+            if not taken:
+                return message.BAD_FORM
+            self._uplink.rekey(Ccm(taken[1]), taken[0], ticks_ms())
+            return message.DONE
+        if kind == message.ORDER_UPDATE:
             try:
                 from . import update
 
@@ -193,11 +202,7 @@ class Node:
             except MemoryError:
                 _drop("update")
                 return message.NO_ROOM
-        else:
-            return self._obey(kind, number, data)
-        _drop("obey")
-        _drop("limits")
-        return status
+        return self._obey(kind, number, data)
 
     def ordered(self, number, status):
         """An order is done, or will not be."""

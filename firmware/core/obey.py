@@ -58,15 +58,16 @@ def configure(slots, settings, base, refusal, number, size):
     if found is None:
         return BAD_FORM
     values, start = found
+    merged = with_policy(base, values)
     try:
-        settings.__class__(with_policy(base, values))
+        settings.__class__(merged)
     except SettingsError:
         return BAD_VALUE
     if refusal(slots.peek, start, size - start) is not None:
         return BAD_VALUE
     if not slots.keep(number, size):
         return NO_ROOM
-    settings.replace(with_policy(base, values))
+    settings.replace(merged)
     return DONE
 
 

@@ -99,7 +99,7 @@ class Orders:
     def _obey(self, kind, number, data):
         try:
             status = self._application.obey(kind, number, data)
-        except OSError:
+        except (OSError, MemoryError):
             status = NO_ROOM
         if status is None:
             return

@@ -214,6 +214,27 @@ def test_a_store_that_keeps_nothing_refuses_what_must_last_and_raises_nothing():
     assert device.lease.number == 0 and not device.lease.holds(1_750_000_000)
 
 
+class Tight(Device):
+    """An application without room for one order."""
+
+    def obey(self, kind: int, number: int, data):
+        if number == 4:
+            raise MemoryError
+        return super().obey(kind, number, data)
+
+
+@pytest.mark.parametrize("kind", [message.ORDER_CONFIG, message.ORDER_KEY, message.ORDER_LEASE])
+def test_what_there_is_no_room_for_is_told_and_the_next_one_is_done(kind: int):
+    world = World()
+    device = Tight(world)
+    old = Order(3, message.ORDER_CONFIG, b"as it was")
+    for order in (old, order_of(4, kind, 2), Order(5, message.ORDER_VIBRATE, b"\1")):
+        for body in order.pieces():
+            device.take(body)
+    assert world.told == [(3, message.DONE), (4, message.NO_ROOM), (5, message.DONE)]
+    assert device.config == Device(world).config == (3, old.data)
+
+
 class DeadFlash(World):
     """Flash that takes nothing."""
 
