@@ -16,6 +16,7 @@ from sim.engine.image import Image
 from sim.engine.recording import Recorder
 from sim.engine.wire import Yield, parse_yield
 
+_ASKED_MAX = 32  # a socket holds some 250 small messages
 _FATE_S = 2.0  # of wall time, until it is told how a process ended
 
 
@@ -122,7 +123,10 @@ class _Parent:
         theirs.close()
 
     def spawn(self, device: "DeviceProcess", arguments: list[str], fds: list[int]) -> None:
-        """Ask for it; the next one can be asked for meanwhile."""
+        """Ask for it; the next ones can be asked for meanwhile, as many as fit into the socket together with their answers."""
+        while len(self._asked) >= _ASKED_MAX:
+            select.select([self.control], [], [])
+            self.read()
         try:
             socket.send_fds(self.control, [json.dumps(arguments).encode()], fds)
         except BrokenPipeError:
