@@ -12,11 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sim.engine.image import build
 from sim.engine.leash import Leash
-from sim.engine.process import ZygoteEnded
+from sim.engine.process import Zygote, ZygoteEnded
 from sim.scenario import load
 from tests.brokers import wait_for
 from tests.end_to_end.runs import ERRAND, make_run
+from tools.fleet import room_for
 
 ROOT = Path(__file__).parents[3]
 # Runs slowly for ever, with a console, and says who belongs to it.
@@ -122,6 +124,19 @@ def test_a_killed_zygote_is_named_and_leaves_nothing(tmp_path: Path):
     ):
         run.live(tick)
     wait_for(lambda: gone(started), "the end of all", 10)
+
+
+@pytest.mark.slow
+def test_hundreds_of_devices_may_be_asked_for_before_one_is_waited_for(tmp_path: Path):
+    room_for(700)
+    zygote = Zygote(build(tmp_path / "image"))
+    try:
+        devices = [zygote.spawn(tmp_path, number.to_bytes(6, "big"), 1, "firmware.tag") for number in range(700)]
+        assert len({device.pid for device in devices}) == 700
+        for device in devices:
+            device.close()
+    finally:
+        zygote.close()
 
 
 def test_a_device_that_crashes_is_reported_with_its_last_words_and_goes_on(tmp_path: Path):
