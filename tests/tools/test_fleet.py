@@ -44,6 +44,7 @@ def test_as_many_files_as_are_needed_may_be_open(monkeypatch: pytest.MonkeyPatch
     assert asked == [(20_000, 20_000)] * 2
 
 
+@pytest.mark.slow
 def test_a_small_fleet_lives_over_tls_and_all_it_recorded_is_stored(tmp_path: Path):
     done = homeward(
         "sim", "fleet", "--wearers", 12, "--speed", 30, "--until", "10m", "--json", "f.json", "--run", "f", cwd=tmp_path

@@ -126,6 +126,7 @@ def test_the_last_will_says_that_a_device_is_gone(broker: Broker) -> None:
         assert [(h.payload, h.retain) for h in late.heard] == [(b"offline", True)]
 
 
+@pytest.mark.slow
 def test_a_fleet_of_more_than_a_thousand_may_subscribe(broker: Broker) -> None:
     with ExitStack() as stack:
         for first in range(1, 1_010, 16):  # a session: nats-server lets it have no more than sixteen

@@ -155,6 +155,7 @@ def test_a_device_that_crashes_is_reported_with_its_last_words_and_goes_on(tmp_p
     assert not summary.is_good, "a crash is never good"
 
 
+@pytest.mark.slow
 def test_a_leash_spares_who_was_let_go_and_who_only_has_the_number():
     sleeping = [subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) for _ in range(2)]
     try:

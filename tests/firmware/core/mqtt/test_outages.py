@@ -66,6 +66,7 @@ def test_everything_arrives_once_and_in_order_after(
         assert len(device.events(CONNECTED)) > before and device.events(LOST)
 
 
+@pytest.mark.slow
 def test_a_line_of_2_kbit_a_second_carries_everything_without_being_taken_for_a_dead_one(
     broker: Broker,
     bridge: Bridge,
