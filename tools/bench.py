@@ -345,13 +345,15 @@ def energy_rows(quick: bool) -> Iterator[Row]:
 
 
 def sim_rows(quick: bool) -> Iterator[Row]:
+    from sim.engine import usage
+
     with _demo(2 * _HOUR_MS if quick else None) as run:
         began_s = time.process_time()
         run.live()
         summary = run.finish()
         engine_s = time.process_time() - began_s
-        devices_s = _cpu_s([device.process.pid for device in run.kernel.devices])
-        services_s = _cpu_s(run.services.pids() if run.services else [])
+        devices_s = usage.cpu_s(device.process.pid for device in run.kernel.devices)
+        services_s = usage.cpu_s(run.services.pids() if run.services else [])
     yield _row("sim.demo_two_hours_s" if quick else "sim.demo_day_s", summary.wall_s, "s")
     cores = min(2, os.cpu_count() or 1)
     yield _row("sim.demo_realtime_factor_per_core", summary.simulated_s / summary.wall_s / cores, "x")
@@ -386,11 +388,6 @@ def dock_rows(quick: bool) -> Iterator[Row]:
         row = _row(found.name, found.value, found.unit)
         row["assumes"] = [found.note]
         yield row
-
-
-def _cpu_s(pids: list[int]) -> float:
-    times = [psutil.Process(pid).cpu_times() for pid in pids]
-    return sum(each.user + each.system for each in times)
 
 
 def bridge_rows(quick: bool) -> Iterator[Row]:

@@ -10,9 +10,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import psutil
-
 from sim.engine.device import CRASH_WORDS, Device
+from sim.engine.processor import processor_s
 
 CRASHES_MAX = 20  # of one device in one run; then the firmware is at fault, and going on with it would show nothing
 SHORT_LIVES_MAX = 20  # in a row, each ended by a reset of the firmware's own
@@ -83,7 +82,7 @@ class Overruns:
             if stand is None or stand.at != at:
                 stand = _Stand(at, device.turns)
             elif device.running or device.turns != stand.turns:  # else it sleeps
-                used_s = _processor_s(device.process.pid)
+                used_s = processor_s(device.process.pid)  # None: it has ended, and its pipe says so
                 if stand.used_s is None:
                     stand.used_s = used_s
                 elif used_s is not None and used_s - stand.used_s >= self.limit_s:
@@ -92,11 +91,3 @@ class Overruns:
             stands[device.name] = stand
         self._stands = stands
         return found
-
-
-def _processor_s(pid: int) -> float | None:
-    try:
-        times = psutil.Process(pid).cpu_times()
-    except psutil.Error:
-        return None  # it has ended: its pipe says so
-    return times.user + times.system

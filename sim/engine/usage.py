@@ -1,22 +1,13 @@
-"""What each part of a run takes of the machine: processor time, and private memory of each device.
+"""What each part of a run takes of the machine: processor time, and private memory of each device."""
 
-On Linux a process is looked at by two small files of /proc, for psutil takes ten times as long, and there are thousands of them.
-"""
-
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-
-import psutil
 
 from sim.engine.memory import private_mib
+from sim.engine.processor import processor_s
 from sim.engine.run import Run
 
 PARTS = ("engine", "devices", "broker", "bridge", "console")
-_TICKS = os.sysconf("SC_CLK_TCK")
-_HAS_PROC = Path("/proc/self/stat").exists()
-_HAS_SCHEDSTAT = Path("/proc/self/schedstat").exists()
 
 
 @dataclass(frozen=True)
@@ -48,7 +39,7 @@ def device_pids(run: Run) -> list[int]:
 
 def cpu_s(pids: Iterable[int]) -> float:
     """Processor time of these processes until now, user and system, s. What one that has ended had used is not counted."""
-    return sum(map(_cpu_s, pids))
+    return sum(processor_s(pid) or 0.0 for pid in pids)
 
 
 def cpu_of_parts_s(run: Run) -> dict[str, float]:
@@ -60,24 +51,3 @@ def private(pids: Iterable[int]) -> Private:
     """Of those that run."""
     found = [mib for mib in map(private_mib, pids) if mib is not None]
     return Private(sum(found) / len(found), max(found)) if found else Private(0.0, 0.0)
-
-
-def _cpu_s(pid: int) -> float:
-    if _HAS_SCHEDSTAT:  # in ns: of what has used 4 ms, `stat`, in ticks of 10, knows nothing
-        try:
-            with open(f"/proc/{pid}/schedstat", "rb") as file:
-                return int(file.read().split()[0]) / 1e9
-        except OSError:
-            return 0.0
-    if _HAS_PROC:
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                words = file.read().rpartition(b")")[2].split()
-        except OSError:
-            return 0.0
-        return (int(words[11]) + int(words[12])) / _TICKS
-    try:
-        times = psutil.Process(pid).cpu_times()
-    except psutil.Error:
-        return 0.0
-    return times.user + times.system
