@@ -25,7 +25,7 @@ from hil_tests.rigs import RigSpec
 from hil_tests.rigs.benchfile import Bench, BenchFile, Line, PowerLine
 from hil_tests.rigs.reading import last_seq, records
 from hil_tests.rigs.rig import Rig
-from hil_tests.rigs.sky import BenchSky
+from hil_tests.rigs.sky import LiveGnss
 from hil_tests.steps import Steps
 from tools.release.build import architecture
 
@@ -243,25 +243,16 @@ class _Battery:
         self._driver.supply(self._line.channel, millivolts)
 
 
-class _Gnss:
+class _Gnss(LiveGnss):
     """The receiver model on the device's GNSS line; with `awake` it sleeps and wakes as the device wishes."""
 
     def __init__(self, file: BenchFile, drivers: dict[str, Driver], clock: RealClock, steps: Steps) -> None:
+        super().__init__(parse_device_name(file.device.name), clock, steps)
         assert file.gnss is not None
-        self._awake, self._clock, self._steps = file.gnss.awake, clock, steps
+        self._awake = file.gnss.awake
         self._driver: Any = drivers[file.gnss.driver]
         self._senses: Any = drivers[self._awake.driver] if self._awake else None
-        self._sky = BenchSky(parse_device_name(file.device.name))
         self._on_since: int | None = None
-        self._fixed_at: int | None = None
-
-    def inject(self, lat_e7: int, lon_e7: int) -> None:
-        self._steps.note("inject", lat_e7=lat_e7, lon_e7=lon_e7)
-        self._sky.position = lat_e7, lon_e7
-
-    def no_fix(self) -> None:
-        self._steps.note("no fix")
-        self._sky.position = None
 
     @property
     def receiver_is_on(self) -> bool:
@@ -269,18 +260,14 @@ class _Gnss:
 
     def speak(self) -> None:
         """Once a second: the epoch of the second that has just begun."""
-        utc_ms = self._clock.utc_ms(self._clock.now_ms) // 1000 * 1000
+        utc_ms = self._second()
         if not self.receiver_is_on:
             self._on_since = None
             return
         if self._on_since is None:
             self._on_since = utc_ms - 1000
-        age_ms = None if self._fixed_at is None else utc_ms - self._fixed_at
-        data, has_fix = self._sky.epoch(utc_ms, self._on_since, age_ms)
-        if data:
+        if data := self._epoch(utc_ms, self._on_since):
             self._driver.speak(data)
-        if has_fix:
-            self._fixed_at = utc_ms
 
 
 class _Store:

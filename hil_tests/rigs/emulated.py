@@ -23,7 +23,7 @@ from hil_tests.rigs.bench import RealClock
 from hil_tests.rigs.cores import EmulatedCore
 from hil_tests.rigs.ptyboard import PtyBoard
 from hil_tests.rigs.rig import Rig
-from hil_tests.rigs.sky import BenchSky
+from hil_tests.rigs.sky import LiveGnss
 from hil_tests.steps import Steps
 
 # Of firmware/boards/tag_t_a7670_l76k.
@@ -220,28 +220,14 @@ class _Radio:
                             other.hear(bytes([2, 0, 0, 0, 0, i]), round(dbm), data)
 
 
-class _Gnss:
+class _Gnss(LiveGnss):
     """The receiver model, awake all the time: the machine does not say whether it wants it."""
 
     def __init__(self, board: EmulatedBoard, clock: RealClock, steps: Steps) -> None:
-        self._board, self._clock, self._steps = board, clock, steps
-        self._sky = BenchSky(TAG_ID)
+        super().__init__(TAG_ID, clock, steps)
+        self._board = board
         self._on_since = (round(time.time()) - _AWAKE_S) * 1000
-        self._fixed_at: int | None = None
-
-    def inject(self, lat_e7: int, lon_e7: int) -> None:
-        self._steps.note("inject", lat_e7=lat_e7, lon_e7=lon_e7)
-        self._sky.position = lat_e7, lon_e7
-
-    def no_fix(self) -> None:
-        self._steps.note("no fix")
-        self._sky.position = None
 
     def speak(self) -> None:
         """Once a second: the epoch of the second that has just begun."""
-        utc_ms = self._clock.utc_ms(self._clock.now_ms) // 1000 * 1000
-        age_ms = None if self._fixed_at is None else utc_ms - self._fixed_at
-        data, has_fix = self._sky.epoch(utc_ms, self._on_since, age_ms)
-        self._board.speak(_GNSS_UART, data)
-        if has_fix:
-            self._fixed_at = utc_ms
+        self._board.speak(_GNSS_UART, self._epoch(self._second(), self._on_since))
