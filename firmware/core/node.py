@@ -201,7 +201,7 @@ class Node:
                 return update.order(self, number, data)
             except MemoryError:
                 _drop("update")
-                return message.NO_ROOM
+                raise
         return self._obey(kind, number, data)
 
     def ordered(self, number, status):
